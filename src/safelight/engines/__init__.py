@@ -1,0 +1,51 @@
+"""The hands: what makes pixels. An engine knows the request and nothing else of the house."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from safelight.catalog.request import ImageRequest
+
+Pixels = npt.NDArray[np.uint8]  # [height, width, 3], sRGB
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit of work is done: `number` of `total`, counted from 1. A preview may come with it."""
+
+    number: int
+    total: int
+    preview: Pixels | None = None  # small, of any size with the picture's ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One finished picture of exactly the size that was asked for."""
+
+    pixels: Pixels
+    seed: int  # what would make this very picture again
+
+
+class Engine(Protocol):
+    """Something that turns a request into pictures, one step at a time.
+
+    `generate` is a generator: it yields a `Step` after each unit of work and, in order, one
+    `Picture` for each one asked for. Whoever drives it may stop between two yields and `close()`
+    it: that is cancellation, and why steps should be short. Engines raise `EngineError` for what
+    they cannot do. The same request on the same machine gives the same pixels.
+    """
+
+    name: str  # shown to callers in X-Safelight-Engine
+
+    def load(self) -> None:
+        """Read weights and warm up; called once, in the worker, before the first request."""
+        ...
+
+    def unsupported(self, request: ImageRequest) -> str | None:
+        """The name of a parameter this engine cannot honour, or None. Must not need `load`."""
+        ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]: ...
