@@ -10,6 +10,7 @@ Everything that can go wrong, drawn as a tree. The docstring is the message when
   - Unauthenticated         no key, a key nobody issued, a revoked or expired one
   - ModelNotAllowed         the key lacks the model, or nobody offers it at this door
   - ModelUnavailable        on offer, but no engine can make it now
+  - ModelSunset             was on offer until its vendor withdrew it
   - InsufficientCredits     the account's balance, or the key's own limit, does not cover the price
   - TooManyRequests         `retry_after_seconds` says when to come back
   - IdempotencyConflict     the same Idempotency-Key with another request
@@ -90,6 +91,17 @@ class ModelUnavailable(SafelightError):
     def __init__(self, model: str, message: str | None = None):
         super().__init__(message)
         self.model = model
+
+
+class ModelSunset(SafelightError):
+    """This model is no longer offered"""
+
+    def __init__(self, route: str, sunset_date: str, replacement: str | None = None):
+        instead = f". Use {replacement} instead" if replacement else ""
+        super().__init__(f"The model {route} was withdrawn on {sunset_date}{instead}")
+        self.route = route
+        self.sunset_date = sunset_date  # "2026-05-13"
+        self.replacement = replacement
 
 
 class InsufficientCredits(SafelightError):

@@ -1,0 +1,20 @@
+"""How jobs are numbered: UUIDs of version 4, in lower case."""
+
+import re
+from random import Random
+from uuid import UUID
+
+from safelight.errors import NotFound
+
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+
+
+def new_id(now_ms: int, random: Random) -> str:
+    """122 bits from the random source; the time is not part of it."""
+    return str(UUID(int=random.getrandbits(128), version=4))
+
+
+def check_id(text: str) -> None:
+    """Raise NotFound for an id of another form: to its caller it is merely unknown."""
+    if not _ID.fullmatch(text):
+        raise NotFound
