@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -9,7 +10,6 @@ from typing import TypeVar
 
 import msgspec
 
-from safelight.catalog import sizes
 from safelight.catalog.consistency import check_offer
 from safelight.catalog.model import (
     TIER_DEFAULT,
@@ -22,10 +22,19 @@ from safelight.catalog.model import (
 )
 from safelight.catalog.parameters import Parameter
 from safelight.catalog.prices import PriceRow, microcredits
+from safelight.catalog.sizes import SizeTable, tier_area
 from safelight.errors import ConfigurationError
 
-Shapes = Mapping[str, Parameter]
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What several models' files refer to by name, and the price of a dollar."""
+
+    shapes: Mapping[str, Parameter]
+    sizes: Mapping[str, SizeTable]
+    credits_per_usd: Decimal
 
 
 class LicenceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,7 +57,7 @@ class OfferFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     name: str
     parameters: dict[str, Parameter | str]
     price: tuple[PriceFile, ...]
-    sizes: dict[str, dict[str, tuple[int, int]]] = {}
+    sizes: str = ""  # a table of sizes.toml
     tiers: tuple[str, ...] = ()
     other_names: tuple[str, ...] = ()
     aliases: dict[str, str] = {}
@@ -79,9 +88,13 @@ def load(credits_per_usd: Decimal = Decimal(68), folder: Traversable | None = No
     Raises ConfigurationError, naming the file and the key, when a file cannot be understood.
     """
     folder = folder or resources.files("safelight.catalog")
-    shapes = _shapes(folder / "shapes.toml")
+    shared = Shared(
+        shapes=_shapes(folder / "shapes.toml"),
+        sizes=_read(folder / "sizes.toml", dict[str, dict[str, dict[str, tuple[int, int]]]]),
+        credits_per_usd=credits_per_usd,
+    )
     files = [file for file in (folder / "models").iterdir() if file.name.endswith(".toml")]
-    models = [_model(file, shapes, credits_per_usd) for file in files]
+    models = [_model(file, shared) for file in files]
     models.sort(key=lambda model: model.id)
     sunsets = _read(folder / "sunsets.toml", dict[str, SunsetFile])
     return Catalog(
@@ -100,14 +113,14 @@ def _read(file: Traversable, shape: type[T]) -> T:
         raise ConfigurationError(f"{file.name}: {error}") from None
 
 
-def _shapes(file: Traversable) -> Shapes:
+def _shapes(file: Traversable) -> Mapping[str, Parameter]:
     shapes: dict[str, Parameter] = {}
     for name, shape in _read(file, dict[str, Parameter]).items():
         shapes[name] = _resolve(shape, shapes, f"{file.name}: {name}")
     return shapes
 
 
-def _resolve(parameter: Parameter | str, shapes: Shapes, where: str) -> Parameter:
+def _resolve(parameter: Parameter | str, shapes: Mapping[str, Parameter], where: str) -> Parameter:
     """The parameter with every shape's name replaced by the shape."""
     if isinstance(parameter, str):
         if parameter not in shapes:
@@ -124,7 +137,7 @@ def _resolve(parameter: Parameter | str, shapes: Shapes, where: str) -> Paramete
     )
 
 
-def _model(file: Traversable, shapes: Shapes, credits_per_usd: Decimal) -> Model:
+def _model(file: Traversable, shared: Shared) -> Model:
     found = _read(file, ModelFile)
     if file.name != f"{found.id}.toml":
         raise ConfigurationError(f"{file.name}: id {found.id!r} is not the file's name")
@@ -132,7 +145,7 @@ def _model(file: Traversable, shapes: Shapes, credits_per_usd: Decimal) -> Model
 
     def terms(dialect: str, offer: OfferFile | None) -> Offer | None:
         where = f"{file.name}: {dialect}"
-        return None if offer is None else _offer(offer, shapes, credits_per_usd, where)
+        return None if offer is None else _offer(offer, shared, where)
 
     return Model(
         id=found.id,
@@ -154,9 +167,11 @@ def _model(file: Traversable, shapes: Shapes, credits_per_usd: Decimal) -> Model
     )
 
 
-def _offer(found: OfferFile, shapes: Shapes, credits_per_usd: Decimal, where: str) -> Offer:
+def _offer(found: OfferFile, shared: Shared, where: str) -> Offer:
+    if found.sizes and found.sizes not in shared.sizes:
+        raise ConfigurationError(f"{where}.sizes: there is no table {found.sizes!r}")
     parameters = {
-        name: _resolve(parameter, shapes, f"{where}.parameters.{name}")
+        name: _resolve(parameter, shared.shapes, f"{where}.parameters.{name}")
         for name, parameter in found.parameters.items()
     }
     offer = Offer(
@@ -164,10 +179,10 @@ def _offer(found: OfferFile, shapes: Shapes, credits_per_usd: Decimal, where: st
         other_names=found.other_names,
         parameters=parameters,
         aliases=found.aliases,
-        sizes=found.sizes,
+        sizes=shared.sizes.get(found.sizes, {}),
         tiers=found.tiers or _tiers(parameters),
         prices=tuple(
-            _price(row, credits_per_usd, f"{where}.price[{index}]")
+            _price(row, shared.credits_per_usd, f"{where}.price[{index}]")
             for index, row in enumerate(found.price)
         ),
     )
@@ -178,7 +193,7 @@ def _offer(found: OfferFile, shapes: Shapes, credits_per_usd: Decimal, where: st
 def _tiers(parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
     """The tiers a caller can choose from, rising."""
     named = (parameter.enum for parameter in parameters.values() if parameter.means == "tier")
-    return tuple(sorted(next(named, (TIER_DEFAULT,)), key=sizes.tier_area))
+    return tuple(sorted(next(named, (TIER_DEFAULT,)), key=tier_area))
 
 
 def _price(row: PriceFile, credits_per_usd: Decimal, where: str) -> PriceRow:
