@@ -24,7 +24,9 @@ Row = Mapping[str, Any]
 class Transaction(Protocol):
     """What units of work touch rows with. SQL is written with $1, $2 … for both backends."""
 
-    now_ms: int  # the database's clock: milliseconds since 1970; the only time that decides anything
+    now_ms: (
+        int  # the database's clock: milliseconds since 1970; the only time that decides anything
+    )
 
     async def execute(self, sql: str, *parameters: object) -> int:
         """Run a statement; returns how many rows it touched."""

@@ -10,14 +10,14 @@ create table accounts (
     available_microcredits bigint not null default 0 check (available_microcredits >= 0),
     held_microcredits      bigint not null default 0 check (held_microcredits >= 0),
     spent_microcredits     bigint not null default 0 check (spent_microcredits >= 0),
-    -- Forbids every bug that makes or loses credits: what was granted is somewhere.
-    check (granted_microcredits = available_microcredits + held_microcredits + spent_microcredits),
     active_jobs            integer not null default 0 check (active_jobs >= 0),      -- queued or running
     backlogged_jobs        integer not null default 0 check (backlogged_jobs >= 0),
     -- Null: the default of the settings.
     concurrency_max        integer check (concurrency_max > 0),
     backlog_max            integer check (backlog_max >= 0),
-    requests_per_minute    integer check (requests_per_minute > 0)
+    requests_per_minute    integer check (requests_per_minute > 0),
+    -- Forbids every bug that makes or loses credits: what was granted is somewhere.
+    check (granted_microcredits = available_microcredits + held_microcredits + spent_microcredits)
 );
 
 create table keys (
@@ -35,10 +35,10 @@ create table keys (
     daily_limit             bigint check (daily_limit >= 0),    -- microcredits a day (UTC)
     held_microcredits       bigint not null default 0 check (held_microcredits >= 0),
     spent_microcredits      bigint not null default 0 check (spent_microcredits >= 0),
-    -- Forbids overspending a key by requests that race each other.
-    check (credit_limit is null or held_microcredits + spent_microcredits <= credit_limit),
     day                     bigint not null default 0,          -- days since 1970 that `day_microcredits` counts
     day_microcredits        bigint not null default 0 check (day_microcredits >= 0),
+    -- Forbid overspending a key by requests that race each other.
+    check (credit_limit is null or held_microcredits + spent_microcredits <= credit_limit),
     check (daily_limit is null or day_microcredits <= daily_limit)
 );
 create index keys_of_account on keys (account_id);
@@ -58,7 +58,6 @@ create table jobs (
     attempt             integer not null default 0,   -- with `worker`, the fence: a lost lease cannot settle
     worker              text,
     lease_until_ms      bigint,
-    cancel_requested    integer not null default 0 check (cancel_requested in (0, 1)),
     step                integer not null default 0,
     steps               integer not null default 0,
     progress            integer not null default 0 check (progress between 0 and 100),
@@ -96,10 +95,11 @@ create table pictures (
     seed            bigint not null,
     created_at_ms   bigint not null,
     expires_at_ms   bigint not null,
+    removed_at_ms   bigint,                           -- the file is gone; the row still says what the job made
     -- Forbids two attempts both delivering picture i.
     unique (job_id, kind, position)
 );
-create index pictures_expiry on pictures (expires_at_ms);
+create index pictures_expiry on pictures (expires_at_ms) where removed_at_ms is null;
 
 -- Double entry: every row moves an amount from one book to another. Append only (see the triggers).
 create table ledger (

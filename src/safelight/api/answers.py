@@ -1,0 +1,99 @@
+"""How a reply leaves the house: JSON bodies, long polls, and server-sent events."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from safelight.api.house import House, engine_headers
+from safelight.api.watch import Read
+from safelight.errors import InvalidRequest
+from safelight.jobs import Job
+
+WAIT_SECONDS_MAX = 60
+KEEP_ALIVE_SECONDS = 15  # a comment this often keeps proxies from closing a quiet stream
+RECONNECT_MS = 1000
+
+_encoder = msgspec.json.Encoder()
+
+
+def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(_encoder.encode(body), status, headers=headers, media_type="application/json")
+
+
+def job_answer(job: Job, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """A job's body, with the engine that makes its picture in a header."""
+    return answer(body, headers={**engine_headers(job.engine, job.stand_in), **(headers or {})})
+
+
+async def read_or_wait(house: House, request: Request, job_id: str, read: Read) -> Job:
+    """The job at once, or with ?wait=N as soon as it has ended, N seconds from now at the latest."""
+    wait = request.query_params.get("wait")
+    if wait is None:
+        return await read()
+    if not (wait.isascii() and wait.isdigit() and int(wait[:4]) <= WAIT_SECONDS_MAX):
+        raise InvalidRequest(
+            f"wait must be a whole number of seconds from 0 to {WAIT_SECONDS_MAX}", parameter="wait"
+        )
+    return await house.watch.until_final(job_id, read, int(wait))
+
+
+def event_stream(
+    house: House,
+    request: Request,
+    job_id: str,
+    read: Read,
+    render: Callable[[Job], Any],
+    first: Job,
+) -> Response:
+    """Server-sent events: one for each change of the job, named by its status word.
+
+    The id of an event is the job's version; a client that comes back with Last-Event-ID gets only
+    what it has not seen. The data is what a poll at that moment would have answered.
+    """
+    last = request.headers.get("last-event-id", "")
+    seen = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
+    return StreamingResponse(
+        _events(house, job_id, read, render, seen),
+        media_type="text/event-stream",
+        headers={
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",  # nginx would hold events back
+            **engine_headers(first.engine, first.stand_in),
+        },
+    )
+
+
+async def _events(
+    house: House, job_id: str, read: Read, render: Callable[[Job], Any], seen: int
+) -> AsyncIterator[bytes]:
+    yield f"retry: {RECONNECT_MS}\n\n".encode()
+    changes = house.watch.changes(job_id, read, seen)
+    async with contextlib.aclosing(changes):
+        pending: asyncio.Task[Job] | None = None
+        try:
+            while True:
+                pending = pending or asyncio.ensure_future(anext(changes))
+                done, _ = await asyncio.wait({pending}, timeout=KEEP_ALIVE_SECONDS)
+                if not done:
+                    yield b": still here\n\n"
+                    continue
+                try:
+                    job = pending.result()
+                except StopAsyncIteration:
+                    pending = None
+                    return
+                pending = None
+                body = render(job)
+                data = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+                yield f"id: {job.version}\nevent: {body['status']}\ndata: {data}\n\n".encode()
+        finally:
+            if pending is not None:
+                pending.cancel()
+                with contextlib.suppress(asyncio.CancelledError, StopAsyncIteration):
+                    await pending

@@ -1,0 +1,120 @@
+"""Assembles the doors into one ASGI application, with one place where errors become replies."""
+
+import contextlib
+import logging
+import re
+import secrets
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, Router
+
+from safelight import __version__
+from safelight.api import evolink, files, health, krea, openapi
+from safelight.api.answers import answer
+from safelight.api.house import House
+from safelight.dialects import DIALECTS
+from safelight.errors import InternalError, MethodNotAllowed, NoSuchRoute, SafelightError
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps")
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept when it is harmless
+
+log = logging.getLogger(__name__)
+
+
+def routes(house: House) -> list[Route]:
+    """The sitemap, most travelled first."""
+    document = openapi.document(house.catalog, __version__)
+
+    async def describe(_: Request) -> Response:
+        return answer(document)
+
+    return [
+        *evolink.routes(house),
+        *krea.routes(house),
+        *files.routes(house),
+        *health.routes(house),
+        Route("/openapi.json", describe, methods=["GET"]),
+    ]
+
+
+class App:
+    """The ASGI application: a router, and around it request ids and error replies."""
+
+    def __init__(self, house: House):
+        self.house = house
+        self.router = Router(routes(house), redirect_slashes=False, default=_no_such_route)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif scope["type"] == "http":
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        request_id = _request_id(scope)
+        started = False
+
+        async def send_named(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [
+                    *message.get("headers", ()), (b"x-request-id", request_id.encode())
+                ]  # fmt: skip
+            await send(message)
+
+        scope["app"] = self  # makes the router raise 405 instead of writing a page of its own
+        try:
+            await self.router(scope, receive, send_named)
+        except Exception as error:  # the one wide catch of this process
+            if started:
+                raise
+            response = _refusal(error, scope["path"], scope["method"], request_id)
+            await response(scope, receive, send_named)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                self.house.watch.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+async def _no_such_route(scope: Message, receive: Receive, send: Send) -> None:
+    raise NoSuchRoute
+
+
+def _refusal(error: Exception, path: str, method: str, request_id: str) -> Response:
+    """The reply to what went wrong, in the words of the door that was knocked at."""
+    headers: dict[str, str] = {}
+    if isinstance(error, HTTPException):
+        headers.update(error.headers or {})
+        error = MethodNotAllowed() if error.status_code == 405 else NoSuchRoute()
+    elif not isinstance(error, SafelightError):
+        log.error("request %s failed", request_id, exc_info=error)
+        error = InternalError()
+    dialect = DIALECTS["krea" if path.startswith(KREA_PATHS) else "evolink"]
+    with contextlib.suppress(KeyError):
+        headers["allow"] = headers.pop("Allow")
+    status, body, more = dialect.render_error(error, request_id, reading=method in ("GET", "HEAD"))
+    return answer(body, status, {**headers, **more})
+
+
+def _request_id(scope: Message) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            if REQUEST_ID.fullmatch(text):
+                return str(text)
+    return f"req_{secrets.token_hex(12)}"

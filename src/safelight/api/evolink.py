@@ -1,0 +1,156 @@
+"""The EvoLink door: image generations, tasks, credits, models."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from safelight import ledger
+from safelight.accounts import Caller
+from safelight.api.answers import answer, event_stream, job_answer, read_or_wait
+from safelight.api.house import House, house_time, read_body
+from safelight.dialects import evolink as wire
+from safelight.flows.submit import Order, submit
+from safelight.jobs import Job, get, listing
+
+SCHEMES = ("bearer",)
+
+
+def routes(house: House) -> list[Route]:
+    door = EvolinkDoor(house)
+    return [
+        Route("/v1/images/generations", door.create, methods=["POST"]),
+        Route("/v1/tasks/batch", door.batch, methods=["POST"]),
+        Route("/v1/tasks/{task_id}", door.task, methods=["GET"]),
+        Route("/v1/tasks/{task_id}/events", door.events, methods=["GET"]),
+        Route("/v1/tasks", door.tasks, methods=["GET"]),
+        Route("/v1/credits", door.credits, methods=["GET"]),
+        Route("/v1/models", door.models, methods=["GET"]),
+    ]
+
+
+class EvolinkDoor:
+    """The sitemap of the EvoLink wire."""
+
+    def __init__(self, house: House):
+        self.house = house
+
+    async def create(self, request: Request) -> Response:
+        house = self.house
+        caller = await self._caller(request)
+        submission = wire.parse_submission(await read_body(request), house.catalog)
+        model = house.catalog.find(submission.request.model)
+        assert model.evolink is not None  # the dialect found it by its name at this door
+        choice = house.choose(caller, model, model.evolink.name, submission.request)
+        key = request.headers.get("idempotency-key")
+        order = Order(
+            caller=caller,
+            dialect=wire.NAME,
+            request=submission.request,
+            price_microcredits=model.price_microcredits(submission.request, wire.NAME),
+            engine=choice.engine.name,
+            stand_in=choice.stand_in,
+            new_id=wire.new_id,
+            webhook_url=submission.webhook_url,
+            idempotency_key=None if key is None else wire.parse_idempotency_key(key),
+        )
+        job, replayed = await submit(house.db, order, house.defaults, house.store.link, house.rng)
+        headers = {"Idempotency-Replayed": "true"} if replayed else None
+        return job_answer(job, wire.render_submitted(job, house.catalog), headers)
+
+    async def task(self, request: Request) -> Response:
+        caller, task_id = await self._caller_and_id(request)
+        job = await read_or_wait(self.house, request, task_id, lambda: self._read(caller, task_id))
+        return job_answer(job, wire.render(job, self.house.catalog))
+
+    async def events(self, request: Request) -> Response:
+        caller, task_id = await self._caller_and_id(request)
+        first = await self._read(caller, task_id)
+        return event_stream(
+            self.house,
+            request,
+            task_id,
+            lambda: self._read(caller, task_id),
+            lambda job: wire.render(job, self.house.catalog),
+            first,
+        )
+
+    async def tasks(self, request: Request) -> Response:
+        caller = await self._caller(request)
+        query = wire.parse_list_query(request.query_params)
+        wanted = listing.Filter(
+            account_id=caller.account_id,
+            dialect=wire.NAME,
+            states=query.states,
+            models=self._model_ids(query),
+        )
+        jobs, total = await self.house.db.scan(
+            lambda tx: listing.page(
+                tx,
+                wanted,
+                self.house.store.link,
+                offset=query.offset,
+                limit=query.page_size,
+            )
+        )
+        return answer(wire.render_list(jobs, total, query, self.house.catalog))
+
+    async def batch(self, request: Request) -> Response:
+        caller = await self._caller(request)
+        ids = wire.parse_batch(await read_body(request))
+        wanted = listing.Filter(account_id=caller.account_id, dialect=wire.NAME)
+        jobs = await self.house.db.read(
+            lambda tx: listing.by_ids(tx, wanted, ids, self.house.store.link)
+        )
+        return answer(wire.render_batch(jobs, self.house.catalog))
+
+    async def credits(self, request: Request) -> Response:
+        caller = await self._caller(request)
+        balance = await self.house.db.read(
+            lambda tx: ledger.balance(tx, caller.account_id, caller.key_id)
+        )
+        left = balance.available
+        if balance.key_limit is not None:
+            left = min(left, balance.key_limit - balance.key_held - balance.key_spent)
+        body = wire.render_credits(
+            wire.Balance(
+                user_remaining=balance.available,
+                user_used=balance.spent,
+                token_remaining=left,
+                token_used=balance.key_spent,
+                unlimited=balance.key_limit is None,
+            )
+        )
+        return answer(body)
+
+    async def models(self, request: Request) -> Response:
+        caller = await self._caller(request)
+        usable = [
+            model
+            for model in self.house.catalog.models.values()
+            if model.evolink and caller.may_use(model.id) and self.house.roster.choose(model.id)
+        ]
+        return answer(wire.render_models(usable, await house_time(self.house.db)))
+
+    def _model_ids(self, query: wire.ListQuery) -> list[str] | None:
+        if query.matches_nothing:
+            return []
+        if query.model is None:
+            return None
+        model = self.house.catalog.by_evolink_name(query.model)
+        return [] if model is None else [model.id]
+
+    async def _caller(self, request: Request) -> Caller:
+        return await self.house.authenticate(request, SCHEMES)
+
+    async def _caller_and_id(self, request: Request) -> tuple[Caller, str]:
+        caller = await self._caller(request)
+        task_id: str = request.path_params["task_id"]
+        wire.check_id(task_id)
+        return caller, task_id
+
+    async def _read(self, caller: Caller, task_id: str) -> Job:
+        return await self.house.db.read(
+            lambda tx: get(
+                tx, task_id, self.house.store.link, account_id=caller.account_id, dialect=wire.NAME
+            )
+        )

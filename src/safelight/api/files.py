@@ -1,0 +1,32 @@
+"""Pictures at signed links: no key needed, gone after their day."""
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Route
+
+from safelight.api.house import House, house_time
+from safelight.errors import NotFound
+
+
+def routes(house: House) -> list[Route]:
+    async def picture(request: Request) -> Response:
+        now_ms = await house_time(house.db)
+        name: str = request.path_params["name"]
+        expires = request.query_params.get("expires", "")
+        signature = request.query_params.get("signature", "")
+        path = house.store.open_link(name, expires, signature, now_ms)
+        if path is None:
+            raise NotFound("This picture does not exist, or its link has expired")
+        seconds_left = int(expires) - now_ms // 1000
+        return FileResponse(
+            path,
+            media_type="image/png",
+            headers={
+                "Cache-Control": f"private, max-age={max(0, seconds_left)}, immutable",
+                "X-Content-Type-Options": "nosniff",
+                "Content-Security-Policy": "default-src 'none'",
+                "Cross-Origin-Resource-Policy": "cross-origin",
+            },
+        )
+
+    return [Route("/pictures/{name}", picture, methods=["GET"])]

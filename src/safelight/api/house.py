@@ -1,0 +1,113 @@
+"""What every door is given: the parts of the house, and what a request needs of them."""
+
+import random
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import ClientDisconnect, Request
+
+from safelight import accounts, limits
+from safelight.accounts import Caller
+from safelight.api.watch import Watch
+from safelight.catalog import Catalog, Model
+from safelight.catalog.request import ImageRequest
+from safelight.db import Database, Transaction
+from safelight.engines.roster import Choice, Roster
+from safelight.errors import (
+    MalformedBody,
+    ModelNotAllowed,
+    ModelUnavailable,
+    RequestTooLarge,
+    Unauthenticated,
+    UnsupportedParameter,
+)
+from safelight.images import ImageStore
+
+BODY_BYTES_MAX = 64 * 1024
+AUTHORIZATION_BYTES_MAX = 4096
+CALLER_CACHE_SECONDS = 1.0  # how long a revoked key may still open a door
+CALLER_CACHE_KEYS_MAX = 10_000
+
+
+@dataclass(kw_only=True)
+class House:
+    """The composed parts, as the doors use them."""
+
+    db: Database
+    catalog: Catalog
+    roster: Roster
+    store: ImageStore
+    watch: Watch
+    defaults: limits.Defaults
+    pepper: bytes
+    rng: random.Random = field(default_factory=random.SystemRandom)
+    _callers: OrderedDict[str, tuple[float, Caller]] = field(default_factory=OrderedDict)
+
+    async def authenticate(self, request: Request, schemes: tuple[str, ...]) -> Caller:
+        """The caller behind the Authorization header. Raises Unauthenticated."""
+        header = request.headers.get("authorization", "")
+        if len(header) > AUTHORIZATION_BYTES_MAX:
+            raise Unauthenticated()
+        scheme, _, key = header.partition(" ")
+        key = key.strip()
+        if scheme.lower() not in schemes or not key:
+            raise Unauthenticated()
+        cached = self._callers.get(key)
+        if cached is not None and cached[0] > time.monotonic():
+            return cached[1]
+        caller = await self.db.read(lambda tx: accounts.authenticate(tx, key, self.pepper))
+        self._callers[key] = (time.monotonic() + CALLER_CACHE_SECONDS, caller)
+        if len(self._callers) > CALLER_CACHE_KEYS_MAX:
+            self._callers.popitem(last=False)
+        return caller
+
+    def choose(self, caller: Caller, model: Model, wire_name: str, request: ImageRequest) -> Choice:
+        """The engine that will make this request for this caller, or why none may or can."""
+        if not caller.may_use(model.id):
+            raise ModelNotAllowed(wire_name)
+        choice = self.roster.choose(model.id)
+        if choice is None:
+            raise ModelUnavailable(wire_name)
+        parameter = choice.engine.unsupported(request)
+        if parameter is not None:
+            raise UnsupportedParameter(
+                f"{parameter} is not supported by the engine '{choice.engine.name}' that makes"
+                f" {wire_name} on this server",
+                parameter=parameter,
+            )
+        return choice
+
+
+async def read_body(request: Request) -> bytes:
+    """The whole body, or RequestTooLarge as soon as it is known to be too long."""
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
+        raise RequestTooLarge()
+    chunks, size = [], 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > BODY_BYTES_MAX:
+                raise RequestTooLarge()
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise MalformedBody("The connection closed before the body was complete") from None
+    return b"".join(chunks)
+
+
+def engine_headers(choice_engine: str | None, stand_in: str | None) -> Mapping[str, str]:
+    """Says who makes the picture, wherever it is seen."""
+    if choice_engine is None:
+        return {}
+    return {"X-Safelight-Engine": f"{choice_engine}; stand-in" if stand_in else choice_engine}
+
+
+async def house_time(db: Database) -> int:
+    """Milliseconds since 1970 by the database's clock."""
+
+    async def now(tx: Transaction) -> int:
+        return tx.now_ms
+
+    return await db.read(now)

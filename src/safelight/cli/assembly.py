@@ -1,0 +1,107 @@
+"""The composition root: builds every part from the settings, and is the only place that does."""
+
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from safelight import catalog, limits, settings
+from safelight.api.house import House
+from safelight.api.watch import Watch
+from safelight.db import Database
+from safelight.db.migrate import migrate
+from safelight.db.sqlite import SqliteDatabase
+from safelight.engines import Engine
+from safelight.engines.roster import Roster
+from safelight.flows.work import Worker, WorkSettings
+from safelight.images import ImageStore
+from safelight.settings import Settings
+
+T = TypeVar("T")
+
+
+def open_database(config: Settings) -> Database:
+    """The database, at this version's schema."""
+    migrate(config.database_path)
+    return SqliteDatabase(config.database_path)
+
+
+def build_roster(config: Settings) -> Roster:
+    """The engines of this install; none of them loads anything yet."""
+    return Roster({}, _stand_in(config))
+
+
+def _stand_in(config: Settings) -> Engine | None:
+    if config.stand_in == "fake":
+        from safelight.engines.fake import FakeEngine
+
+        return FakeEngine(seconds=config.engine.fake_seconds)
+    if config.stand_in == "mini":
+        from safelight.engines.mini import MiniEngine
+
+        return MiniEngine(threads=config.engine.threads)
+    return None
+
+
+def build_store(config: Settings, public_url: str) -> ImageStore:
+    return ImageStore(config.pictures_path, settings.install_secret(config), public_url)
+
+
+def default_limits(config: Settings) -> limits.Defaults:
+    return limits.Defaults(
+        requests_per_minute=config.limits.requests_per_minute,
+        concurrency_max=config.limits.concurrency,
+        backlog_max=config.limits.backlog,
+    )
+
+
+def build_house(config: Settings, db: Database, public_url: str) -> House:
+    return House(
+        db=db,
+        catalog=catalog.load(config.credits_per_usd),
+        roster=build_roster(config),
+        store=build_store(config, public_url),
+        watch=Watch(db),
+        defaults=default_limits(config),
+        pepper=settings.install_secret(config),
+    )
+
+
+def build_worker(config: Settings, db: Database, roster: Roster, worker_id: str) -> Worker:
+    return Worker(
+        worker_id,
+        db,
+        build_store(config, config.base_url),
+        roster.named,
+        WorkSettings(
+            defaults=default_limits(config),
+            timeout_seconds=config.engine.timeout_seconds,
+            stuck_seconds=config.engine.stuck_seconds,
+            picture_seconds=config.picture_seconds,
+        ),
+    )
+
+
+def run_with_database(config: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+    """Open the database for one command, run it, and close it again."""
+
+    async def run() -> T:
+        db = open_database(config)
+        with contextlib.closing(db):
+            return await work(db)
+
+    return asyncio.run(run())
+
+
+def start_logging() -> None:
+    """To stderr, one line an event; keys and prompts are never logged."""
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+        force=True,
+    )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -1,0 +1,228 @@
+"""Every command with its options; what it does is in the module beside it."""
+
+import asyncio
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from safelight import __version__, settings
+from safelight.cli import bookkeeping, diagnosis, drawing, serving
+from safelight.cli.assembly import start_logging
+from safelight.cli.bookkeeping import microcredits, plain
+
+app = typer.Typer(
+    name="safelight",
+    help="A self-hosted text-to-image service that speaks the EvoLink and Krea wires.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+keys = typer.Typer(help="API keys: what opens the doors.", no_args_is_help=True)
+credits = typer.Typer(help="Credits: what pictures are paid with.", no_args_is_help=True)
+ledger = typer.Typer(help="The books.", no_args_is_help=True)
+app.add_typer(keys, name="keys")
+app.add_typer(credits, name="credits")
+app.add_typer(ledger, name="ledger")
+
+console = Console()
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    no_workers: Annotated[
+        bool,
+        typer.Option("--no-workers", help="Only the API; `safelight work` makes the pictures."),
+    ] = False,
+    demo_key: Annotated[
+        bool,
+        typer.Option("--demo-key", help="Make a key with 1000 credits for today, and print it."),
+    ] = False,
+) -> None:
+    """Serve both wires, with a worker process that makes the pictures."""
+    start_logging()
+    config = settings.load(host=host, port=port, workers=0 if no_workers else None)
+    key = bookkeeping.demo_key(config) if demo_key else None
+
+    def announce(url: str) -> None:
+        console.print(f"[bold]Safelight {__version__}[/] listens at [link]{url}[/]")
+        if key:
+            console.print(f"Key for today: {key}", soft_wrap=True)
+            console.print(drawing.curl(url, key), soft_wrap=True, highlight=False)
+
+    asyncio.run(serving.serve(config, announce))
+
+
+@app.command()
+def work() -> None:
+    """Make pictures for an API that runs elsewhere on the same database."""
+    start_logging()
+    asyncio.run(serving.work(settings.load()))
+
+
+@app.command()
+def image(
+    prompt: Annotated[str, typer.Argument(help="What to draw.")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write.")] = None,
+    model: Annotated[str, typer.Option(help="A model of `safelight models`.")] = "krea-2-turbo",
+    size: Annotated[str, typer.Option(help="Aspect ratio, such as 16:9.")] = "1:1",
+    quality: Annotated[str, typer.Option(help="1K or 2K.")] = "1K",
+    seed: Annotated[int | None, typer.Option(help="The same seed draws the same picture.")] = None,
+    show_curl: Annotated[
+        bool, typer.Option("--show-curl", help="Also print the curl that does the same.")
+    ] = False,
+) -> None:
+    """Draw one picture, over HTTP: at SAFELIGHT_URL, else at this machine's own server."""
+    body = {"model": model, "prompt": prompt, "size": size, "quality": quality}
+    if seed is not None:
+        body["seed"] = seed  # type: ignore[assignment]
+    drawing.draw(settings.load(), body, output, show_curl=show_curl, console=console)
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="The account's name; it is made if it is new.")],
+    grant: Annotated[
+        Decimal | None,
+        typer.Option("--credits", parser=Decimal, help="Credits to give, fractions too."),
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model the key may use; repeat it. Default: all.")
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="Days until the key expires.")] = None,
+    rpm: Annotated[int | None, typer.Option(help="Submissions a minute.")] = None,
+    credit_limit: Annotated[
+        Decimal | None, typer.Option(parser=Decimal, help="Credits the key may spend in all.")
+    ] = None,
+    daily_limit: Annotated[
+        Decimal | None, typer.Option(parser=Decimal, help="Credits the key may spend a day (UTC).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key. It is shown once and stored only as a digest."""
+    made = bookkeeping.create_key(
+        settings.load(),
+        name,
+        grant=None if grant is None else microcredits(grant),
+        models=model,
+        days=days,
+        requests_per_minute=rpm,
+        credit_limit=None if credit_limit is None else microcredits(credit_limit),
+        daily_limit=None if daily_limit is None else microcredits(daily_limit),
+    )
+    if as_json:
+        typer.echo(json.dumps(made))
+        return
+    typer.echo(made["key"])
+    console.print(f"for account {made['account']}; keep it, it is not shown again", style="dim")
+
+
+@keys.command("list")
+def keys_list(as_json: AsJson = False) -> None:
+    """Every key, without its secret part."""
+    found = bookkeeping.list_keys(settings.load())
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        console.print(bookkeeping.table(found, "id", "account", "hint", "models", "state", "spent"))
+
+
+@keys.command("revoke")
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(help="An id of `safelight keys list`.")],
+) -> None:
+    """Close a key for ever, within a second."""
+    bookkeeping.revoke_key(settings.load(), key_id)
+    typer.echo(f"{key_id} is revoked")
+
+
+@credits.command("show")
+def credits_show(
+    account: Annotated[str | None, typer.Argument(help="An account's name. Default: all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """What accounts have, have reserved, and have spent."""
+    found = bookkeeping.balances(settings.load(), account)
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        console.print(bookkeeping.table(found, "account", "available", "held", "spent", "granted"))
+
+
+@credits.command("grant")
+def credits_grant(
+    account: Annotated[str, typer.Argument(help="An account's name; it is made if it is new.")],
+    amount: Annotated[
+        Decimal, typer.Argument(parser=Decimal, help="Credits; a negative amount takes back.")
+    ],
+    note: Annotated[str | None, typer.Option(help="Why; kept in the ledger.")] = None,
+) -> None:
+    """Give an account credits."""
+    left = bookkeeping.grant(settings.load(), account, microcredits(amount), note)
+    typer.echo(f"{account} has {plain(left)} credits available")
+
+
+@ledger.command("verify")
+def ledger_verify() -> None:
+    """Prove the books from their rows: exit 0 and one line, or 1 and what is wrong."""
+    proof = bookkeeping.verify(settings.load())
+    if proof.problems:
+        for problem in proof.problems:
+            typer.echo(problem)
+        raise typer.Exit(1)
+    typer.echo(
+        f"ok: {proof.entries} entries of {proof.accounts} accounts and {proof.jobs} jobs agree;"
+        f" {plain(proof.granted_microcredits)} credits granted,"
+        f" {plain(proof.held_microcredits)} held, {plain(proof.spent_microcredits)} spent"
+    )
+
+
+@app.command()
+def models(as_json: AsJson = False) -> None:
+    """The models on offer, who makes them here, and what they cost."""
+    found = diagnosis.models(settings.load())
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        console.print(
+            bookkeeping.table(found, "id", "made_by", "evolink", "krea", "credits", "licence")
+        )
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check that this machine can serve: folders, database, secret, engine, port."""
+    checks = diagnosis.doctor(settings.load())
+    if as_json:
+        typer.echo(json.dumps(checks))
+    else:
+        for check in checks:
+            mark = "[green]ok  [/]" if check["ok"] else "[red]fail[/]"
+            console.print(f"{mark} {check['name']}: {check['note']}", highlight=False)
+    if not all(check["ok"] for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command("settings")
+def show_settings(as_json: AsJson = False) -> None:
+    """Every setting in force, its variable and what it means; secrets are masked."""
+    found = diagnosis.settings_in_force(settings.load())
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        console.print(bookkeeping.table(found, "variable", "value", "meaning"))
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit

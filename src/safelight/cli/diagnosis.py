@@ -1,0 +1,143 @@
+"""What this install is: its models, its settings, and whether it can serve."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from safelight import catalog, settings
+from safelight.cli.assembly import build_roster, run_with_database
+from safelight.cli.bookkeeping import plain
+from safelight.db import Database
+from safelight.errors import ConfigurationError, ModelNotAllowed
+from safelight.ledger.verify import verify
+from safelight.settings import Settings
+
+DISK_BYTES_MIN = 1 << 30
+
+
+def models(config: Settings) -> list[dict[str, Any]]:
+    roster = build_roster(config)
+    found = []
+    for model in catalog.load(config.credits_per_usd).models.values():
+        choice = roster.choose(model.id)
+        if choice is None:
+            made_by = "nobody here"
+        else:
+            made_by = f"{choice.stand_in} (stand-in)" if choice.stand_in else choice.engine.name
+        found.append(
+            {
+                "id": model.id,
+                "title": model.title,
+                "made_by": made_by,
+                "evolink": model.evolink.name if model.evolink else "",
+                "krea": model.krea.name if model.krea else "",
+                "credits": _prices(model),
+                "licence": model.licence.name,
+            }
+        )
+    return found
+
+
+def _prices(model: catalog.Model) -> str:
+    """The price of one picture with nothing special asked for, at the first door that offers it."""
+    offer = model.evolink or model.krea
+    if offer is None:
+        return ""
+    base = [row for row in offer.prices if set(row.when) <= {"tier"}]
+    return ", ".join(
+        f"{row.when['tier']} {plain(row.microcredits)}" if row.when else plain(row.microcredits)
+        for row in base
+    )
+
+
+def settings_in_force(config: Settings) -> list[dict[str, Any]]:
+    rows = []
+    for name, field in Settings.model_fields.items():
+        value = getattr(config, name)
+        if isinstance(value, BaseModel):
+            rows += [
+                _row(f"{name}__{inner}", getattr(value, inner), inner_field.description)
+                for inner, inner_field in type(value).model_fields.items()
+            ]
+        else:
+            rows.append(_row(name, value, field.description))
+    return rows
+
+
+def _row(name: str, value: object, meaning: str | None) -> dict[str, Any]:
+    shown = "(set)" if isinstance(value, SecretStr) else "" if value is None else str(value)
+    return {
+        "variable": f"{settings.PREFIX}{name}".upper(),
+        "value": shown,
+        "meaning": meaning or "",
+    }
+
+
+def doctor(config: Settings) -> list[dict[str, Any]]:
+    """Each check's name, whether it passed, and a note that says what to do if it did not."""
+    return [
+        _check("python", _python),
+        _check("home", lambda: _home(config.home)),
+        _check("secret", lambda: _secret(config)),
+        _check("database", lambda: _database(config)),
+        _check("catalog", lambda: f"{len(catalog.load(config.credits_per_usd).models)} models"),
+        _check("engine", lambda: _engine(config)),
+    ]
+
+
+def _check(name: str, run: Any) -> dict[str, Any]:
+    try:
+        return {"name": name, "ok": True, "note": run()}
+    except (ConfigurationError, ModelNotAllowed, OSError, sqlite3.Error, ImportError) as error:
+        return {"name": name, "ok": False, "note": str(error)}
+
+
+def _python() -> str:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return f"Python {version}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} CPUs"
+
+
+def _home(home: Path) -> str:
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=home):
+        pass
+    free = shutil.disk_usage(home).free
+    if free < DISK_BYTES_MIN:
+        raise ConfigurationError(f"{home} has less than 1 GiB left")
+    return f"{home}, {free >> 30} GiB free"
+
+
+def _secret(config: Settings) -> str:
+    settings.install_secret(config)
+    if config.secret is not None:
+        return "from SAFELIGHT_SECRET"
+    file = config.home / "secret"
+    if file.stat().st_mode & 0o077:
+        raise ConfigurationError(f"{file} can be read by others: chmod 600 {file}")
+    return f"in {file}, readable by this user only"
+
+
+def _database(config: Settings) -> str:
+    async def read(db: Database) -> int:
+        proof = await db.scan(verify)
+        if proof.problems:
+            raise ConfigurationError(f"the ledger does not add up: {proof.problems[0]}")
+        return proof.jobs
+
+    return f"{config.database_path}, {run_with_database(config, read)} jobs, the books agree"
+
+
+def _engine(config: Settings) -> str:
+    roster = build_roster(config)
+    with contextlib.suppress(StopIteration):
+        engine = next(iter(roster.engines))
+        engine.load()
+        return f"{engine.name} is loaded"
+    raise ConfigurationError("no engine: set stand_in, or name a model's weights")

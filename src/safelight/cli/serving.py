@@ -1,0 +1,131 @@
+"""`safelight serve` and `safelight work`: the processes that stay."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from collections.abc import Callable, Iterator
+
+import uvicorn
+
+from safelight.api.app import App
+from safelight.cli import assembly
+from safelight.cli.supervisor import Supervisor
+from safelight.db import Database
+from safelight.errors import ConfigurationError, Unavailable
+from safelight.flows import sweep
+from safelight.settings import Settings
+from safelight.workers import forget_silent
+
+CONNECTIONS_QUEUED = 2048
+GRACEFUL_SECONDS = 5  # how long open requests may take to end when the server stops
+LITTER_ROUNDS = 1800  # look for forgotten files every this many rounds of the sweep
+
+log = logging.getLogger(__name__)
+
+
+async def serve(config: Settings, announce: Callable[[str], None]) -> None:
+    """The API, with its workers beside it, until SIGTERM or Ctrl-C."""
+    listener = _bind(config.host, config.port)
+    port = listener.getsockname()[1]
+    config = config.model_copy(update={"port": port})
+    db = assembly.open_database(config)
+    try:
+        house = assembly.build_house(config, db, config.base_url)
+        server = _Server(
+            uvicorn.Config(
+                App(house),
+                http="httptools",
+                backlog=CONNECTIONS_QUEUED,
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            )
+        )
+        supervisor = _supervisor(config, db)
+        beside = [
+            asyncio.create_task(supervisor.run()),
+            asyncio.create_task(_sweep_forever(config, db)),
+        ]
+        _stop_on_signals(server)
+        announce(config.base_url)
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            supervisor.stop()
+            await beside[0]
+            beside[1].cancel()
+    finally:
+        db.close()
+
+
+async def work(config: Settings) -> None:
+    """Workers without an API, beside one that runs elsewhere on the same database."""
+    db = assembly.open_database(config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    supervisor = _supervisor(config, db)
+    supervising = asyncio.create_task(supervisor.run())
+    sweeping = asyncio.create_task(_sweep_forever(config, db))
+    await stop.wait()
+    supervisor.stop()
+    await supervising
+    sweeping.cancel()
+    db.close()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn would end the process by the signal it caught, before our workers are stopped."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    def stop() -> None:
+        if server.should_exit:
+            server.force_exit = True  # asked twice: do not wait for open requests
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _supervisor(config: Settings, db: Database) -> Supervisor:
+    async def free_jobs_of(worker_id: str) -> None:
+        with contextlib.suppress(Unavailable):  # their leases end by themselves
+            await sweep.recover(db, assembly.default_limits(config), dead_worker=worker_id)
+
+    return Supervisor(config.workers, [str(config.port)], free_jobs_of)
+
+
+async def _sweep_forever(config: Settings, db: Database) -> None:
+    store = assembly.build_store(config, config.base_url)
+    defaults = assembly.default_limits(config)
+    round_number = 0
+    while True:
+        try:
+            if round_number % LITTER_ROUNDS == 0:
+                await sweep.remove_litter(db, store)
+                await db.write_soon(forget_silent)
+            await sweep.sweep(db, store, defaults, keep_days=config.job_days)
+        except (Unavailable, OSError) as error:
+            log.error("the sweep could not finish, and tries again: %s", error)
+        round_number += 1
+        await asyncio.sleep(sweep.SWEEP_SECONDS)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    return listener

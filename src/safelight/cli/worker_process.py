@@ -1,0 +1,96 @@
+"""One worker process: `python -m safelight.cli.worker_process ID`, started by the supervisor.
+
+Beats on stdout once a second; drains when stdin closes, which also happens when the supervisor dies.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+
+from safelight import settings, workers
+from safelight.cli import assembly
+from safelight.cli.supervisor import BEAT_SECONDS
+from safelight.db import Database
+from safelight.engines.roster import Roster
+from safelight.flows.work import Stuck, Worker
+
+HAND_BACK_SECONDS = 20.0  # a drained worker's job is finished within this, or put back
+EXIT_STUCK = 70
+
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    assembly.start_logging()
+    config = settings.load(port=int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(_run(config, sys.argv[1]))
+    except Stuck as stuck:
+        # A thread that hangs in native code cannot be stopped; the process can.
+        log.critical("the engine hangs on job %s: this process ends", stuck)
+        os._exit(EXIT_STUCK)
+
+
+async def _run(config: settings.Settings, worker_id: str) -> None:
+    db = assembly.open_database(config)
+    roster = assembly.build_roster(config)
+    worker = assembly.build_worker(config, db, roster, worker_id)
+    _drain_when_told(worker)
+    beating = asyncio.create_task(_beat())
+    for engine in roster.engines:
+        await asyncio.to_thread(engine.load)
+    greeting = asyncio.create_task(_greet(db, roster, worker_id))
+    try:
+        await worker.run()
+    finally:
+        greeting.cancel()
+        beating.cancel()
+    await db.write_soon(lambda tx: workers.say_goodbye(tx, worker_id))
+    db.close()
+
+
+async def _beat() -> None:
+    while True:
+        os.write(sys.stdout.fileno(), b".")
+        await asyncio.sleep(BEAT_SECONDS)
+
+
+async def _greet(db: Database, roster: Roster, worker_id: str) -> None:
+    engines = " ".join(engine.name for engine in roster.engines)
+    while True:
+        await db.write_soon(
+            lambda tx: workers.say_hello(tx, worker_id, engines, ready=bool(engines))
+        )
+        await asyncio.sleep(workers.HELLO_SECONDS)
+
+
+def _drain_when_told(worker: Worker) -> None:
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def finish_or_hand_back() -> None:
+        worker.drain()
+        await asyncio.sleep(HAND_BACK_SECONDS)
+        await worker.hand_back()
+
+    def drain() -> None:
+        if not tasks:
+            tasks.add(loop.create_task(finish_or_hand_back()))
+
+    def lifeline() -> None:
+        if not os.read(sys.stdin.fileno(), 64):
+            loop.remove_reader(sys.stdin.fileno())
+            drain()
+
+    os.set_blocking(sys.stdin.fileno(), False)
+    loop.add_reader(sys.stdin.fileno(), lifeline)
+    loop.add_signal_handler(signal.SIGTERM, drain)
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        main()

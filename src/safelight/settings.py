@@ -1,0 +1,218 @@
+"""Every knob, read once at start from SAFELIGHT_* variables or a TOML file, and then frozen."""
+
+import contextlib
+import difflib
+import os
+import secrets
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from safelight.errors import ConfigurationError
+
+PREFIX = "SAFELIGHT_"
+SECRET_BYTES_MIN = 16
+# The command line's own variables, which are no settings.
+OTHER_VARIABLES = {"SAFELIGHT_CONFIG", "SAFELIGHT_KEY", "SAFELIGHT_URL"}
+
+
+class LimitSettings(BaseModel, frozen=True, extra="forbid"):
+    """What every account gets that has no limits of its own."""
+
+    requests_per_minute: int | None = Field(
+        None,
+        gt=0,
+        description="submissions a minute, with a burst of one minute's worth; unset: no limit",
+    )
+    concurrency: int = Field(
+        64,
+        gt=0,
+        description="jobs of one account in the queue at a time, so that one cannot fill it; more wait in the backlog",
+    )
+    backlog: int = Field(
+        100_000,
+        ge=0,
+        description="jobs of one account that may wait behind its concurrency limit; past it 429",
+    )
+
+
+class EngineSettings(BaseModel, frozen=True, extra="forbid"):
+    """How pictures are made."""
+
+    threads: int = Field(
+        default_factory=lambda: min(4, os.cpu_count() or 1), gt=0, le=256,
+        description="CPU threads of the embedded model; by default the cores, at most 4",
+    )  # fmt: skip
+    timeout_seconds: float = Field(
+        180.0, gt=0, description="how long an attempt may take; Krea's own tools get three minutes"
+    )
+    stuck_seconds: float = Field(
+        10.0,
+        ge=0,
+        description="how long past its deadline an engine may go on before its process is killed",
+    )
+    fake_seconds: float = Field(
+        0.0, ge=0, description="seconds a picture of the fake engine takes (stand_in = fake)"
+    )
+
+
+class Settings(BaseSettings):
+    """The frozen settings. The docs page is generated from these descriptions."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".safelight",
+        description="the folder of all data: database, pictures, the install's secret",
+    )
+    host: str = Field(
+        "127.0.0.1", description="the address to listen on; loopback unless you say otherwise"
+    )
+    port: int = Field(
+        8000, ge=0, le=65535, description="the TCP port to listen on; 0 takes a free one"
+    )
+    public_url: str | None = Field(
+        None,
+        description="how callers reach this server, for picture links; by default http://HOST:PORT",
+    )
+    database_url: str | None = Field(
+        None, description="sqlite:///PATH; by default the file safelight.db in the home"
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="at least 16 characters; keys are stored under it and links signed with it."
+        " By default one is made at the first start and kept in the home",
+    )
+    credits_per_usd: Decimal = Field(
+        Decimal(68),
+        gt=0,
+        description="how many credits one US dollar is, for models priced in dollars",
+    )
+    stand_in: Literal["mini", "fake", "off"] = Field(
+        "mini",
+        description="who makes a model that nothing else here can make: the embedded model, the"
+        " instant fake one for load tests, or nobody",
+    )
+    workers: int = Field(
+        1, ge=0, le=64, description="worker processes that serve starts beside the API"
+    )
+    picture_seconds: int = Field(
+        24 * 3600,
+        gt=0,
+        description="how long a picture and its link live; both wires promise a day",
+    )
+    job_days: int = Field(90, gt=0, description="days that finished jobs are kept and can be read")
+    limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
+    engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        file = os.environ.get("SAFELIGHT_CONFIG")
+        toml = (TomlConfigSettingsSource(settings_cls, Path(file)),) if file else ()
+        return (init_settings, env_settings, *toml)
+
+    @property
+    def database_path(self) -> Path:
+        if self.database_url is None:
+            return self.home / "safelight.db"
+        return Path(self.database_url.removeprefix("sqlite:///"))
+
+    @property
+    def pictures_path(self) -> Path:
+        return self.home / "pictures"
+
+    @property
+    def base_url(self) -> str:
+        if self.public_url:
+            return self.public_url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+def load(**overrides: object) -> Settings:
+    """Read and check everything. Raises ConfigurationError in words an operator can act on."""
+    file = os.environ.get("SAFELIGHT_CONFIG")
+    if file and not Path(file).is_file():
+        raise ConfigurationError(f"SAFELIGHT_CONFIG names {file}, which is not a file")
+    _refuse_unknown_variables()
+    try:
+        settings = Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+    except ValidationError as error:
+        lines = [
+            f"{PREFIX}{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
+        ]
+        raise ConfigurationError("settings that cannot work:\n  " + "\n  ".join(lines)) from None
+    _check(settings)
+    return settings
+
+
+def install_secret(settings: Settings) -> bytes:
+    """The install's secret: from the settings, else the home's file, made at the first start."""
+    if settings.secret is not None:
+        return settings.secret.get_secret_value().encode()
+    path = settings.home / "secret"
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not path.exists():
+        fresh = path.with_name(f"secret.{secrets.token_hex(4)}")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):  # another process was first: its secret stands
+            os.link(fresh, path)
+        fresh.unlink()
+    secret = path.read_text().strip()
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ConfigurationError(f"{path} is too short to be the install's secret")
+    return secret.encode()
+
+
+def variable_names() -> list[str]:
+    """Every SAFELIGHT_* variable that means something."""
+    names = []
+    for name, field in Settings.model_fields.items():
+        annotation = field.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            names += [f"{PREFIX}{name}__{inner}".upper() for inner in annotation.model_fields]
+        else:
+            names.append(f"{PREFIX}{name}".upper())
+    return names
+
+
+def _refuse_unknown_variables() -> None:
+    """A misspelt variable would silently leave its default in force."""
+    known = {*variable_names(), *OTHER_VARIABLES}
+    for name in os.environ:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(f"{name} is not a setting{hint}")
+
+
+def _check(settings: Settings) -> None:
+    if settings.database_url is not None and not settings.database_url.startswith("sqlite:///"):
+        raise ConfigurationError("SAFELIGHT_DATABASE_URL: this version knows sqlite:///PATH only")
+    if settings.secret is not None and len(settings.secret.get_secret_value()) < SECRET_BYTES_MIN:
+        raise ConfigurationError("SAFELIGHT_SECRET must have at least 16 characters")
+    if settings.public_url is not None and not settings.public_url.startswith(
+        ("http://", "https://")
+    ):
+        raise ConfigurationError("SAFELIGHT_PUBLIC_URL must begin with http:// or https://")
