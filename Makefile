@@ -1,0 +1,59 @@
+# Each target sets up what it needs by itself, on a Debian with Python 3.11 and make alone.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8000
+PROMPT ?= a red fox in the snow at sunset
+
+.PHONY: help setup try serve test check format bench docs clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.core  ## make .venv with .venv/bin/safelight
+
+try: .venv/.core  ## develop one picture from a prompt: make try PROMPT="three penguins in the snow"
+	@$(BIN)/safelight image "$(PROMPT)" --size 16:9 --show-curl
+
+serve: .venv/.core  ## the server with its worker, at http://127.0.0.1:8000/, and a ready key
+	@$(BIN)/safelight serve --port $(PORT) --demo-key
+
+test: .venv/.dev  ## everything the checks run
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: test  ## the same as test
+
+format: .venv/.dev  ## let ruff put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: .venv/.dev  ## write the generated pages: settings, models, the tree in the README
+	$(BIN)/python docs/generate.py
+
+bench: .venv/.dev  ## measure the promises, and print the table that the README quotes
+	$(BIN)/python -m bench
+
+clean:  ## forget the environment and the caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+
+# Debian keeps venv's other half in python3-venv; as root we fetch it, else we say so.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Safelight needs Python 3.11 or newer; set PYTHON=/path/to/it"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && apt-get update -qq \
+		&& apt-get install -qq -y python3-venv; } || \
+		{ echo "This Python cannot make environments: apt-get install python3-venv"; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.core: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/.dev: pyproject.toml .venv/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
