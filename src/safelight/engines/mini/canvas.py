@@ -1,0 +1,170 @@
+"""Painting in strips: some rows of float colour at a time, so that any size fits in memory.
+
+Lengths are in picture heights, x from 0 to the aspect ratio, y from 0 at the top to 1: a scene
+looks the same at every resolution.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from safelight.engines import Pixels
+from safelight.engines.mini.lexicon import Floats
+
+STRIP_PIXELS = 1 << 17  # per strip: small enough for the cache and for prompt cancellation
+Colour = Sequence[float] | Sequence[Floats]  # red, green, blue, 0..255
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The picture's geometry. A preview has fewer pixels and the same aspect."""
+
+    width: int
+    height: int
+    aspect: float
+
+    @classmethod
+    def of(cls, width: int, height: int) -> "Frame":
+        return cls(width, height, width / height)
+
+    def reduced(self, longest: int) -> "Frame":
+        """The same picture with at most `longest` pixels on its longer side."""
+        scale = min(1.0, longest / max(self.width, self.height))
+        return Frame(
+            max(1, round(self.width * scale)), max(1, round(self.height * scale)), self.aspect
+        )
+
+    @property
+    def span(self) -> float:
+        """The shorter side, in heights."""
+        return min(1.0, self.aspect)
+
+    @cached_property
+    def x(self) -> Floats:
+        """[1, width]"""
+        return ((np.arange(self.width, dtype=np.float32) + 0.5) * (self.aspect / self.width))[None]
+
+    def strips(self) -> "Strips":
+        return Strips(self)
+
+
+class Strips:
+    """The rows of a picture in portions of about STRIP_PIXELS, from top to bottom."""
+
+    def __init__(self, frame: Frame):
+        self._frame = frame
+        self._rows = max(8, STRIP_PIXELS // frame.width)
+
+    def __len__(self) -> int:
+        return -(-self._frame.height // self._rows)
+
+    def __iter__(self) -> Iterator["Strip"]:
+        for top in range(0, self._frame.height, self._rows):
+            yield Strip(self._frame, top, min(self._frame.height, top + self._rows))
+
+
+class Strip:
+    """Rows `top` to `bottom` of the picture while they are painted; planar [3, rows, width]."""
+
+    def __init__(self, frame: Frame, top: int, bottom: int):
+        self.frame, self.top, self.bottom = frame, top, bottom
+        rows = np.arange(top, bottom, dtype=np.float32)
+        self.y: Floats = ((rows + 0.5) / frame.height)[:, None]  # [rows, 1]
+        self.colour: Floats = np.zeros((3, bottom - top, frame.width), np.float32)
+
+    @property
+    def x(self) -> Floats:
+        return self.frame.x
+
+    def within(self, top: float, bottom: float) -> bool:
+        """Does the strip meet this band of heights?"""
+        return bool(self.y[0, 0] <= bottom and self.y[-1, 0] >= top)
+
+    def fill(self, colour: Colour) -> None:
+        for plane, value in zip(self.colour, colour, strict=True):
+            plane[:] = value
+
+    def blend(self, mask: Floats, colour: Colour) -> None:
+        """Lay `colour` over the strip where `mask` (broadcastable to [rows, width]) is 1."""
+        for plane, value in zip(self.colour, colour, strict=True):
+            plane += mask * (value - plane)
+
+    def pixels(self) -> Pixels:
+        """[rows, width, 3], rounded."""
+        np.clip(self.colour, 0, 255, out=self.colour)
+        self.colour += 0.5
+        out = np.empty((*self.colour.shape[1:], 3), np.uint8)
+        for channel, plane in enumerate(self.colour):
+            out[..., channel] = plane
+        return out
+
+
+Layer = Callable[[Strip], None]
+
+
+class Noise:
+    """Smooth random values around 0 over the picture: value noise, octaves summed in one product.
+
+    Interpolation in two dimensions is rows @ grid @ columns, with one sparse row of weights per
+    line of pixels, so a strip costs one small matrix product.
+    """
+
+    def __init__(
+        self,
+        frame: Frame,
+        random: np.random.Generator,
+        cells: Sequence[float],
+        falloff: float = 0.5,
+        stretch: float = 1.0,
+    ):
+        """`cells` per picture height, one octave each; `stretch` > 1 makes them wide and flat."""
+        self._cells = cells
+        self._rows_per_octave = [int(cell) + 4 for cell in cells]
+        columns = []
+        for octave, (cell, rows) in enumerate(zip(cells, self._rows_per_octave, strict=True)):
+            across = int(cell / stretch * frame.aspect) + 4
+            grid = random.standard_normal((rows, across)).astype(np.float32) * falloff**octave
+            columns.append(grid @ _spline(frame.x[0] * cell / stretch, across).T)
+        self._columns: Floats = np.concatenate(columns)  # [sum of rows, width]
+
+    def at(self, y: Floats) -> Floats:
+        """y [rows, 1] → [rows, width]."""
+        weights = [
+            _spline(y[:, 0] * cell, rows)
+            for cell, rows in zip(self._cells, self._rows_per_octave, strict=True)
+        ]
+        values: Floats = np.concatenate(weights, axis=1) @ self._columns
+        return values
+
+
+def outline(
+    frame: Frame,
+    random: np.random.Generator,
+    cells: float,
+    octaves: int = 5,
+    falloff: float = 0.5,
+    ridged: bool = False,
+) -> Floats:
+    """A random skyline [width] in about 0..1: rolling, or with crests like mountains."""
+    total, weight = np.zeros(frame.width, np.float32), 0.0
+    for octave in range(octaves):
+        frequency = cells * 2**octave
+        knots = random.random(int(frequency * frame.aspect) + 5).astype(np.float32)
+        value = _spline(frame.x[0] * frequency + random.random(), len(knots)) @ knots
+        if ridged:
+            value = 1 - np.abs(2.6 * (value - 0.5))
+        total += value * falloff**octave
+        weight += falloff**octave
+    return total / np.float32(weight)
+
+
+def _spline(position: Floats, knots: int) -> Floats:
+    """Weights [positions, knots] of the uniform cubic B-spline."""
+    cell = np.minimum(position.astype(np.int64), knots - 4)
+    t = (position - cell)[:, None]
+    cubic = [(1 - t) ** 3, 3 * t**3 - 6 * t**2 + 4, -3 * t**3 + 3 * t**2 + 3 * t + 1, t**3]
+    weights = np.zeros((len(position), knots), np.float32)
+    np.put_along_axis(weights, cell[:, None] + np.arange(4), np.concatenate(cubic, 1) / 6, axis=1)
+    return weights

@@ -1,0 +1,82 @@
+"""Paints a sprite in the colour that the prompt asked for, keeping its shading."""
+
+import numpy as np
+
+from safelight.engines.mini.lexicon import Floats
+
+# name: (hue in degrees or None for greys, saturation, brightness gain)
+TARGETS: dict[str, tuple[float | None, float, float]] = {
+    "red": (356, 0.85, 1.0),
+    "orange": (26, 0.88, 1.0),
+    "yellow": (50, 0.85, 1.05),
+    "green": (128, 0.66, 0.9),
+    "blue": (215, 0.8, 0.95),
+    "purple": (275, 0.62, 0.9),
+    "pink": (335, 0.5, 1.05),
+    "gold": (43, 0.78, 0.95),
+    "brown": (24, 0.6, 0.62),
+    "black": (None, 0.1, 0.3),  # greys: (None, darkest, range)
+    "silver": (None, 0.42, 0.56),
+    "white": (None, 0.72, 0.28),
+}
+ACCENT_RADIANS = 1.1  # hues further than this from the main one stay: the leaf on an apple
+HUE_SPREAD = 0.3  # of the original variation of hue around the main one
+
+
+def recolour(rgb: Floats, alpha: Floats, colour: str) -> Floats:
+    """rgb [h, w, 3] and alpha [h, w], all 0..1 → the same thing in that colour."""
+    hue, second, third = TARGETS[colour]
+    if hue is None:
+        return _grey(rgb, alpha, darkest=second, spread=third)
+    return _tint(rgb, alpha, np.deg2rad(hue), saturation=second, gain=third)
+
+
+def _grey(rgb: Floats, alpha: Floats, darkest: float, spread: float) -> Floats:
+    """Stretch the sprite's own range of luminance over the range of the grey."""
+    luminance = rgb @ np.array([0.3, 0.59, 0.11], np.float32)
+    low, high = np.quantile(luminance[alpha > 0.5], [0.02, 0.98]) if (alpha > 0.5).any() else (0, 1)
+    level = ((luminance - low) / max(high - low, 0.25)).clip(0, 1)
+    return np.repeat((darkest + spread * level)[..., None], 3, axis=-1)
+
+
+def _tint(rgb: Floats, alpha: Floats, hue: float, saturation: float, gain: float) -> Floats:
+    old_hue, old_saturation, value = to_hsv(rgb)
+    weight = alpha * value * old_saturation
+    main = np.angle((weight * np.exp(1j * old_hue)).sum() + 1e-9)
+    mean_saturation = weight.sum() / ((alpha * value).sum() + 1e-6)
+    turned = (old_hue - main + np.pi) % (2 * np.pi) - np.pi
+    accent = (np.abs(turned) > ACCENT_RADIANS) & (old_saturation > 0.3)
+    if mean_saturation > 0.25:
+        new_saturation = (old_saturation * saturation / mean_saturation).clip(0.3, 1)
+        new_value = (value * gain).clip(0, 1)
+    else:  # a grey thing has no hue to turn: dye it, leaving the highlights pale
+        new_saturation = saturation * (1 - 0.35 * value**4)
+        new_value = (0.25 + 0.7 * value) * gain
+    return from_hsv(
+        np.where(accent, old_hue, hue + HUE_SPREAD * turned * (mean_saturation > 0.25)),
+        np.where(accent, old_saturation, new_saturation),
+        np.where(accent, value, new_value.clip(0, 1)),
+    )
+
+
+def to_hsv(rgb: Floats) -> tuple[Floats, Floats, Floats]:
+    """Hue in radians, saturation and value in 0..1."""
+    red, green, blue = np.moveaxis(rgb, -1, 0)
+    high, low = rgb.max(-1), rgb.min(-1)
+    chroma = np.maximum(high - low, 1e-4)
+    sextant = np.select(
+        [high == red, high == green],
+        [(green - blue) / chroma, 2 + (blue - red) / chroma],
+        4 + (red - green) / chroma,
+    )
+    return sextant * np.float32(np.pi / 3), (high - low) / np.maximum(high, 1e-3), high
+
+
+def from_hsv(hue: Floats, saturation: Floats, value: Floats) -> Floats:
+    """The inverse: https://en.wikipedia.org/wiki/HSL_and_HSV#HSV_to_RGB_alternative."""
+    turn = hue / (np.pi / 3)
+    channels = []
+    for offset in (5, 3, 1):
+        k = (turn + offset) % 6
+        channels.append(value * (1 - saturation * np.minimum(k, 4 - k).clip(0, 1)))
+    return np.stack(channels, -1).astype(np.float32)

@@ -1,0 +1,112 @@
+"""Colours of the hours: what sky, haze and light do to everything below them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from safelight.engines.mini.prompt import Setting
+
+Rgb = tuple[float, float, float]
+
+PAINTS: dict[str, Rgb] = {  # plain backdrops
+    "red": (196, 48, 50),
+    "orange": (240, 142, 56),
+    "yellow": (247, 208, 84),
+    "green": (84, 166, 98),
+    "blue": (68, 126, 212),
+    "purple": (126, 88, 186),
+    "pink": (244, 166, 194),
+    "gold": (206, 164, 76),
+    "brown": (124, 86, 58),
+    "black": (24, 24, 28),
+    "silver": (176, 182, 190),
+    "white": (246, 246, 248),
+}
+STUDIO: list[Rgb] = [
+    (236, 238, 243),
+    (243, 236, 228),
+    (228, 238, 240),
+    (240, 232, 236),
+    (232, 236, 226),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    top: Rgb  # of the sky
+    middle: Rgb
+    low: Rgb  # of the sky at the horizon
+    haze: Rgb  # what far things fade into
+    ambient: Rgb  # factors on the colours of things by day
+    cloud: Rgb
+    light: Rgb  # of the sun or the moon
+
+    def lit(self, colour: Sequence[float], distance: float = 0.0) -> Rgb:
+        """A colour by day → as it looks now, `distance` 0..1 of the way into the haze."""
+        return mix([c * a for c, a in zip(colour, self.ambient, strict=True)], self.haze, distance)
+
+
+HOURS = {
+    "day": Palette(
+        top=(66, 142, 228),
+        middle=(132, 190, 242),
+        low=(214, 236, 250),
+        haze=(198, 222, 240),
+        ambient=(1.0, 1.0, 1.0),
+        cloud=(255, 255, 255),
+        light=(255, 248, 214),
+    ),
+    "sunset": Palette(
+        top=(58, 56, 122),
+        middle=(206, 98, 122),
+        low=(255, 190, 112),
+        haze=(250, 162, 118),
+        ambient=(0.74, 0.52, 0.58),
+        cloud=(255, 146, 118),
+        light=(255, 232, 168),
+    ),
+    "night": Palette(
+        top=(7, 10, 34),
+        middle=(18, 28, 72),
+        low=(52, 66, 124),
+        haze=(44, 58, 108),
+        ambient=(0.26, 0.33, 0.52),
+        cloud=(70, 82, 130),
+        light=(250, 246, 226),
+    ),
+}
+GREY_SKY: dict[str, Rgb] = {
+    "day": (186, 198, 212),
+    "sunset": (196, 148, 146),
+    "night": (36, 44, 66),
+}
+
+
+def palette(setting: Setting, random: np.random.Generator) -> Palette:
+    """The hour's colours, greyer in bad weather, a little different for each seed."""
+    hour = HOURS[setting.light]
+    veil = max((VEILS[weather] for weather in setting.weather), default=0.0)
+    grey = GREY_SKY[setting.light]
+    drift = [random.normal(0, 7) for _ in range(3)]
+    return replace(
+        hour,
+        top=mix(_shift(hour.top, drift), [0.8 * g for g in grey], veil),
+        middle=mix(_shift(hour.middle, drift), grey, veil),
+        low=mix(hour.low, [1.1 * g for g in grey], veil),
+        haze=mix(hour.haze, [1.06 * g for g in grey], veil),
+        cloud=mix(hour.cloud, grey, 0.8 * veil),
+    )
+
+
+VEILS = {"snow": 0.45, "rain": 0.85, "fog": 0.7, "clouds": 0.3}
+
+
+def mix(one: Sequence[float], other: Sequence[float], share: float) -> Rgb:
+    red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def _shift(colour: Rgb, drift: Sequence[float]) -> Rgb:
+    red, green, blue = (min(255.0, max(0.0, c + d)) for c, d in zip(colour, drift, strict=True))
+    return red, green, blue

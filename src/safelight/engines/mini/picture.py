@@ -1,0 +1,97 @@
+"""One picture from idea to pixels: the order of work, and where its randomness comes from."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from safelight.engines import Pixels
+from safelight.engines.mini.canvas import Frame
+from safelight.engines.mini.colours import recolour
+from safelight.engines.mini.compose import Layout, arrange
+from safelight.engines.mini.lexicon import Floats, Lexicon
+from safelight.engines.mini.prompt import Idea
+from safelight.engines.mini.scenes import Scene, build
+from safelight.engines.mini.sprites import SpriteModel
+from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
+
+FEWEST_STEPS, MOST_STEPS = 4, 50  # Euler steps
+PREVIEW_PIXELS = 256  # longer side
+DRAWING, LAYING_OUT, PAINTING = range(3)  # independent streams of random numbers
+
+
+@dataclass
+class Sketch:
+    """A picture in the making. The same values always give the same pixels."""
+
+    idea: Idea
+    width: int
+    height: int
+    seed: int
+    steps: int
+    guidance: float
+    pixels: Pixels = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._frame = Frame.of(self.width, self.height)
+
+    @property
+    def units(self) -> int:
+        """How many times `develop` will yield."""
+        return len(self._frame.strips()) + (self.steps if self.idea.subjects else 0)
+
+    def develop(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Pixels | None]:
+        """Fill `pixels`; yield after each unit of work, once with a preview."""
+        cutouts: list[Cutout] = []
+        if self.idea.subjects:
+            latents = self._latents(model, lexicon)
+            for _ in range(self.steps - 1):
+                next(latents)
+                yield None
+            cutouts = self._cut_outs(model.decode(next(latents)))
+            yield self._preview(cutouts)
+        self.pixels = np.empty((self.height, self.width, 3), np.uint8)
+        yield from self._paint(cutouts, self._frame, self.pixels)
+
+    def _random(self, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, stream])
+
+    def _latents(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Floats]:
+        conditions = [
+            lexicon.condition(subject.label)
+            for subject in self.idea.subjects
+            for _ in range(subject.count)
+        ]
+        return model.draw(conditions, self._random(DRAWING), self.steps, self.guidance)
+
+    def _cut_outs(self, sprites: Floats) -> list[Cutout]:
+        colours = [s.colour for s in self.idea.subjects for _ in range(s.count)]
+        mirrored = self._random(DRAWING).random(len(sprites)) < 0.5
+        cutouts = []
+        for sprite, colour, mirror in zip(sprites, colours, mirrored, strict=True):
+            rgb, alpha = unpremultiply(sprite)
+            if colour:
+                rgb = recolour(rgb, alpha, colour)
+            cutouts.append(cut_out(rgb, alpha, mirrored=bool(mirror)))
+        return cutouts
+
+    def _layout(self, cutouts: list[Cutout], frame: Frame) -> Layout:
+        alone = not cutouts
+        scene: Scene = build(self.idea.setting, frame, self._random(PAINTING), alone)
+        placed = arrange(cutouts, scene, frame, self._random(LAYING_OUT), self.idea.flying)
+        return Layout(scene, placed)
+
+    def _preview(self, cutouts: list[Cutout]) -> Pixels:
+        frame = self._frame.reduced(PREVIEW_PIXELS)
+        pixels = np.empty((frame.height, frame.width, 3), np.uint8)
+        for _ in self._paint(cutouts, frame, pixels):
+            pass
+        return pixels
+
+    def _paint(self, cutouts: list[Cutout], frame: Frame, pixels: Pixels) -> Iterator[None]:
+        """Paint every strip of the frame into `pixels`."""
+        layout = self._layout(cutouts, frame)
+        for strip in frame.strips():
+            layout.paint(strip)
+            pixels[strip.top : strip.bottom] = strip.pixels()
+            yield

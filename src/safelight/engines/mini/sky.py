@@ -1,0 +1,126 @@
+"""Everything above the horizon, and what falls from it."""
+
+import numpy as np
+
+from safelight.engines.mini.canvas import Frame, Layer, Noise, Strip
+from safelight.engines.mini.lexicon import Floats
+from safelight.engines.mini.palette import Palette, Rgb
+
+
+def gradient(stops: list[tuple[float, Rgb]]) -> Layer:
+    """Colours from top to bottom: (height, colour)."""
+    heights = [height for height, _ in stops]
+
+    def paint(strip: Strip) -> None:
+        strip.fill(
+            [
+                np.interp(strip.y, heights, [colour[channel] for _, colour in stops])
+                for channel in range(3)
+            ]
+        )
+
+    return paint
+
+
+def disc(x: float, y: float, radius: float, colour: Rgb, glow: float) -> Layer:
+    """The sun or the moon, in a halo of strength `glow`."""
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(y - 6 * radius, y + 6 * radius):
+            return
+        distance = np.hypot(strip.x - x, strip.y - y)
+        strip.blend(glow * np.exp(-((distance / (2.6 * radius)) ** 2)), colour)
+        strip.blend(((radius - distance) * strip.frame.height).clip(0, 1), colour)
+
+    return paint
+
+
+def clouds(
+    frame: Frame, random: np.random.Generator, colours: Palette, horizon: float, cover: float
+) -> Layer:
+    """Clouds lit from above: their undersides take the haze's colour. `cover` is 0..1."""
+    shape = Noise(frame, random, (3, 6, 12, 24, 48), falloff=0.55, stretch=2.2)
+    low = 1.0 - 1.5 * cover
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(0, horizon):
+            return
+        density = shape.at(strip.y)
+        fade = (1.25 - strip.y / horizon).clip(0, 1) * ((horizon - strip.y) * 8).clip(0, 1)
+        mask = ((density - low) * 1.1).clip(0, 1) * fade
+        shade = (density - low - 0.5).clip(0, 0.6) * 0.5
+        strip.blend(
+            mask,
+            [c + shade * (h - c) for c, h in zip(colours.cloud, colours.haze, strict=True)],
+        )
+
+    return paint
+
+
+def stars(frame: Frame, random: np.random.Generator, number: int, bottom: float) -> Layer:
+    """Points of light between the top and `bottom`."""
+    number = int(number * frame.aspect)
+    radius = random.uniform(0.0007, 0.0016, number) * (1 + 1.2 * (random.random(number) < 0.06))
+    strength = random.uniform(0.25, 1.0, number)
+    strength *= 1 - 0.7 * np.linspace(0, 1, number) ** 2
+    y = np.sort(random.random(number)) * bottom
+    return specks(random.random(number) * frame.aspect, y, radius, strength, (255, 250, 240))
+
+
+def snowfall(frame: Frame, random: np.random.Generator) -> Layer:
+    number = int(420 * frame.aspect)
+    radius = 0.0012 + 0.0045 * random.random(number) ** 3
+    strength = random.uniform(0.45, 0.95, number)
+    x, y = random.random(number) * frame.aspect, np.sort(random.random(number))
+    return specks(x, y, radius, strength, (255, 255, 255))
+
+
+def specks(x: Floats, y: Floats, radius: Floats, strength: Floats, colour: Rgb) -> Layer:
+    """Many small soft dots; `y` ascending."""
+
+    def paint(strip: Strip) -> None:
+        reach = 3 * float(radius.max(initial=0))
+        first, last = np.searchsorted(y, [strip.y[0, 0] - reach, strip.y[-1, 0] + reach])
+        for index in range(first, last):
+            _dot(strip, x[index], y[index], radius[index], strength[index], colour)
+
+    return paint
+
+
+def _dot(strip: Strip, x: float, y: float, radius: float, strength: float, colour: Rgb) -> None:
+    height = strip.frame.height
+    radius = max(radius, 0.45 / height)
+    left, right = (max(0, int((x + side * 3 * radius) * height)) for side in (-1, 1))
+    top, bottom = (max(0, int((y + side * 3 * radius) * height) - strip.top) for side in (-1, 1))
+    here = np.s_[top : bottom + 1, left : right + 1]
+    squared = (strip.x[:, left : right + 1] - x) ** 2 + (strip.y[top : bottom + 1] - y) ** 2
+    mask = (strength * np.exp(-squared / radius**2)).astype(np.float32)
+    for plane, value in zip(strip.colour, colour, strict=True):
+        plane[here] += mask * (value - plane[here])
+
+
+def rainfall(frame: Frame, random: np.random.Generator) -> Layer:
+    """Slanted streaks: noise stretched along the direction of the rain."""
+    count = int(160 * frame.aspect) + 2
+    phase = random.random(count).astype(np.float32)
+    speed = random.uniform(2.0, 3.5, count).astype(np.float32)
+
+    def paint(strip: Strip) -> None:
+        place = (strip.x + 0.12 * strip.y) * 160
+        lane = place.astype(np.int64) % count
+        along = (strip.y * speed[lane] + phase[lane]) % 1
+        across = 1 - np.abs(place % 1 - 0.5) * 5
+        strip.blend(0.3 * across.clip(0, 1) * (1 - along * 3).clip(0, 1), (225, 232, 242))
+
+    return paint
+
+
+def fog(frame: Frame, random: np.random.Generator, colour: Rgb, horizon: float) -> Layer:
+    """Banks of mist around the horizon."""
+    shape = Noise(frame, random, (2, 5, 11), stretch=3.0)
+
+    def paint(strip: Strip) -> None:
+        bank = np.exp(-(((strip.y - horizon) / 0.22) ** 2))
+        strip.blend((bank * (0.75 + 0.5 * shape.at(strip.y))).clip(0, 0.92), colour)
+
+    return paint
