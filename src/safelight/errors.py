@@ -19,7 +19,7 @@ Everything that can go wrong, drawn as a tree. The docstring is the message when
   - MethodNotAllowed        the path exists, the verb does not
   - Unavailable             we cannot serve right now; nothing was changed
   - InternalError           our mistake
-* EngineError               never leaves the worker: it becomes a failed job (`code` is one of JobErrorCode)
+* EngineError               never leaves the worker: it becomes a failed job
 * Cancelled                 the caller changed their mind; never leaves the worker either
 * ConfigurationError        the operator's settings cannot work; the process says so and stops
 """
@@ -33,7 +33,9 @@ class JobErrorCode(StrEnum):
     CONTENT_POLICY_VIOLATION = "content_policy_violation"  # refused by moderation
     INVALID_PARAMETERS = "invalid_parameters"  # the engine found the request impossible
     REQUEST_CANCELLED = "request_cancelled"  # stopped by the caller or the operator
-    GENERATION_FAILED_NO_CONTENT = "generation_failed_no_content"  # the engine ended without a picture
+    GENERATION_FAILED_NO_CONTENT = (
+        "generation_failed_no_content"  # the engine ended without a picture
+    )
     GENERATION_TIMEOUT = "generation_timeout"  # the engine passed its deadline
     RESOURCE_EXHAUSTED = "resource_exhausted"  # out of memory or disk
     SERVICE_ERROR = "service_error"  # our fault, or a worker that kept dying
@@ -167,6 +169,7 @@ class EngineError(Exception):
         retryable: bool = False,
     ):
         super().__init__(message or self.__doc__)
+        self.detail = message  # one sentence for the caller; None: the wire's own words say enough
         self.code = code
         self.retryable = retryable  # another attempt may succeed
 

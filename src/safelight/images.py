@@ -1,4 +1,4 @@
-"""Pictures on disk: encoded, fsynced under a name that holds the attempt, served at signed links."""
+"""Pictures on disk: fsynced under a name that holds the attempt, served at signed links."""
 
 import hashlib
 import hmac

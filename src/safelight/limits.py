@@ -95,8 +95,8 @@ async def finish_job(tx: Transaction, account_id: str, defaults: Defaults) -> in
         account_id, defaults.concurrency_max,
     )  # fmt: skip
     assert row is not None
-    free: int = row["concurrency_max"] - row["active_jobs"]
-    return max(0, min(row["backlogged_jobs"], free))
+    free = int(row["concurrency_max"]) - int(row["active_jobs"])
+    return max(0, min(int(row["backlogged_jobs"]), free))
 
 
 async def promote(tx: Transaction, account_id: str, count: int) -> None:

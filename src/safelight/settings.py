@@ -35,7 +35,7 @@ class LimitSettings(BaseModel, frozen=True, extra="forbid"):
     concurrency: int = Field(
         64,
         gt=0,
-        description="jobs of one account in the queue at a time, so that one cannot fill it; more wait in the backlog",
+        description="jobs of one account in the queue at a time; more wait in its backlog",
     )
     backlog: int = Field(
         100_000,

@@ -32,7 +32,7 @@ def job_answer(job: Job, body: Any, headers: Mapping[str, str] | None = None) ->
 
 
 async def read_or_wait(house: House, request: Request, job_id: str, read: Read) -> Job:
-    """The job at once, or with ?wait=N as soon as it has ended, N seconds from now at the latest."""
+    """The job at once; with ?wait=N once it has ended, or as it stands N seconds from now."""
     wait = request.query_params.get("wait")
     if wait is None:
         return await read()

@@ -1,4 +1,4 @@
-"""The command line: `safelight serve`, `image`, `keys`, `credits`, `models`, `doctor` and the rest."""
+"""The command line: `safelight serve`, `image`, `keys`, `credits`, `models`, `doctor` …"""
 
 import sys
 

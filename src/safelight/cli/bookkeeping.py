@@ -22,8 +22,9 @@ DEMO_ACCOUNT = "demo"
 DEMO_CREDITS = 1000
 
 
-def microcredits(credits: Decimal) -> int:
-    return int((credits * MICROCREDITS).to_integral_value(ROUND_HALF_UP))
+def microcredits(amount: Decimal) -> int:
+    """Credits as whole microcredits."""
+    return int((amount * MICROCREDITS).to_integral_value(ROUND_HALF_UP))
 
 
 def plain(amount: int) -> str:

@@ -22,10 +22,10 @@ app = typer.Typer(
     add_completion=False,
 )
 keys = typer.Typer(help="API keys: what opens the doors.", no_args_is_help=True)
-credits = typer.Typer(help="Credits: what pictures are paid with.", no_args_is_help=True)
+accounts = typer.Typer(help="Credits: what pictures are paid with.", no_args_is_help=True)
 ledger = typer.Typer(help="The books.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
-app.add_typer(credits, name="credits")
+app.add_typer(accounts, name="credits")
 app.add_typer(ledger, name="ledger")
 
 console = Console()
@@ -142,7 +142,7 @@ def keys_revoke(
     typer.echo(f"{key_id} is revoked")
 
 
-@credits.command("show")
+@accounts.command("show")
 def credits_show(
     account: Annotated[str | None, typer.Argument(help="An account's name. Default: all.")] = None,
     as_json: AsJson = False,
@@ -155,7 +155,7 @@ def credits_show(
         console.print(bookkeeping.table(found, "account", "available", "held", "spent", "granted"))
 
 
-@credits.command("grant")
+@accounts.command("grant")
 def credits_grant(
     account: Annotated[str, typer.Argument(help="An account's name; it is made if it is new.")],
     amount: Annotated[

@@ -1,4 +1,4 @@
-"""Keeps worker processes alive: starts them, hears their heartbeat, kills the hung, replaces the dead."""
+"""Keeps worker processes alive: hears their heartbeat, kills the hung, replaces the dead."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,6 @@
 """One worker process: `python -m safelight.cli.worker_process ID`, started by the supervisor.
 
-Beats on stdout once a second; drains when stdin closes, which also happens when the supervisor dies.
+Beats on stdout once a second; drains when stdin closes, as it does when the supervisor dies.
 """
 
 import asyncio

@@ -4,7 +4,7 @@ from safelight import jobs, limits
 from safelight.db import Database, Transaction
 from safelight.jobs import Job, Link, ending
 
-MESSAGE = "Request cancelled.\nThe job was stopped before it finished; its credits were released."
+MESSAGE = "The job was stopped before it finished; its credits were released."
 
 
 async def cancel(

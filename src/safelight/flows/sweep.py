@@ -46,8 +46,8 @@ async def recover(
                 requeued.append(job)
             else:
                 message = (
-                    "Service error.\nThe worker stopped unexpectedly on every one of"
-                    f" {jobs.ATTEMPTS_MAX} attempts; you were not charged."
+                    f"The worker stopped unexpectedly on each of {jobs.ATTEMPTS_MAX} attempts;"
+                    " you were not charged."
                 )
                 await ending.settle(
                     tx, job, State.FAILED, defaults, JobErrorCode.SERVICE_ERROR, message

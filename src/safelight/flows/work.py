@@ -131,9 +131,7 @@ class Worker:
         job = attempt.job
         engine = self._engine_named(job.engine or "")
         if engine is None:
-            raise EngineError(
-                f"No engine here is called {job.engine}.", code=JobErrorCode.SERVICE_UNAVAILABLE
-            )
+            raise EngineError(code=JobErrorCode.SERVICE_UNAVAILABLE)
         progress = _Progress(self, attempt)
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(
@@ -143,10 +141,8 @@ class Worker:
         if not done:
             await self._stop_overdue(attempt, running)
             raise EngineError(
-                f"Generation timeout.\nThe picture took longer than"
-                f" {self._settings.timeout_seconds:g} seconds.",
+                f"The picture took longer than {self._settings.timeout_seconds:g} seconds.",
                 code=JobErrorCode.GENERATION_TIMEOUT,
-                retryable=True,
             )
         pictures = running.result()
         await progress.flush()
@@ -162,9 +158,7 @@ class Worker:
             running.exception()  # its outcome no longer matters
             return
         error = EngineError(
-            "Generation timeout.\nThe engine stopped responding.",
-            code=JobErrorCode.GENERATION_TIMEOUT,
-            retryable=True,
+            "The engine stopped responding.", code=JobErrorCode.GENERATION_TIMEOUT, retryable=True
         )
         await self._fail(attempt.job, error)
         raise Stuck(attempt.job.id)
@@ -182,7 +176,7 @@ class Worker:
                 )
         except OSError as error:
             log.error("job %s: cannot store its picture: %s", job.id, error)
-            full = "Resource exhausted.\nThe server could not store the picture."
+            full = "The server could not store the picture."
             await self._fail(job, EngineError(full, code=JobErrorCode.RESOURCE_EXHAUSTED))
         else:
             await self._complete(job, pictures, files)
@@ -214,7 +208,7 @@ class Worker:
                 await jobs.requeue(tx, job)
             else:
                 await ending.settle(
-                    tx, job, State.FAILED, self._settings.defaults, error.code, str(error)
+                    tx, job, State.FAILED, self._settings.defaults, error.code, error.detail
                 )
 
         await self._db.write(commit)
@@ -335,17 +329,14 @@ def _drive(engine: Engine, attempt: _Attempt, report: Callable[[Step], None]) ->
                 raise Cancelled
     except MemoryError:
         raise EngineError(
-            "Resource exhausted.\nThe engine ran out of memory.",
-            code=JobErrorCode.RESOURCE_EXHAUSTED,
+            "The engine ran out of memory.", code=JobErrorCode.RESOURCE_EXHAUSTED
         ) from None
     except (EngineError, Cancelled):
         raise
     except Exception as error:
         # Engines are other people's code; whatever they raise is a failed attempt, not our crash.
         log.exception("job %s: engine %s raised", attempt.job.id, engine.name)
-        raise EngineError(
-            "Service error.\nThe engine failed unexpectedly.", retryable=True
-        ) from error
+        raise EngineError("The engine failed unexpectedly.", retryable=True) from error
     finally:
         close = getattr(steps, "close", None)
         if close is not None:
@@ -358,12 +349,12 @@ def _checked(pictures: list[Picture], job: Job) -> list[Picture]:
     request = job.request
     if len(pictures) != request.count:
         raise EngineError(
-            f"Generation failed.\nThe engine made {len(pictures)} of {request.count} pictures.",
+            f"The engine made {len(pictures)} of {request.count} pictures.",
             code=JobErrorCode.GENERATION_FAILED_NO_CONTENT,
         )
     for picture in pictures:
         if picture.pixels.shape != (request.height, request.width, 3):
-            raise EngineError("Service error.\nThe engine made a picture of another size.")
+            raise EngineError("The engine made a picture of another size.")
     return pictures
 
 

@@ -1,4 +1,4 @@
-"""What ends with a job, in the same transaction: its credits, its place, and the caller's message."""
+"""What ends with a job, in one transaction: its credits, its place, the caller's message."""
 
 from safelight import jobs, ledger, limits, webhooks
 from safelight.db import Transaction

@@ -29,7 +29,8 @@ class Balance:
 async def grant(tx: Transaction, account_id: str, amount: int, note: str | None = None) -> None:
     """Give an account credits; a negative amount takes back what is still available."""
     if amount < 0:
-        return await _withdraw(tx, account_id, -amount, note)
+        await _withdraw(tx, account_id, -amount, note)
+        return
     await tx.execute(
         "update accounts set granted_microcredits = granted_microcredits + $1,"
         " available_microcredits = available_microcredits + $1 where id = $2",
@@ -109,7 +110,7 @@ async def _hold_on_key(tx: Transaction, key_id: str, price: int) -> None:
 
 
 async def capture(tx: Transaction, job_id: str) -> None:
-    """Turn a job's hold into its charge. Raises sqlite3/driver IntegrityError when resolved before."""
+    """Turn a job's hold into its charge; the driver's IntegrityError if it was resolved before."""
     held = await _open_hold(tx, job_id)
     amount = held["amount_microcredits"]
     await _append(
@@ -142,7 +143,7 @@ async def release(tx: Transaction, job_id: str) -> None:
     await tx.execute(
         "update keys set held_microcredits = held_microcredits - $1,"
         # A hold of an earlier day no longer weighs on today's limit.
-        " day_microcredits = case when day = $3 then day_microcredits - $1 else day_microcredits end"
+        " day_microcredits = day_microcredits - case when day = $3 then $1 else 0 end"
         " where id = $2",
         amount, held["key_id"], held["created_at_ms"] // DAY_MS,
     )  # fmt: skip
