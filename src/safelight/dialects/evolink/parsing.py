@@ -52,8 +52,7 @@ def parse_submission(body: bytes, catalog: Catalog) -> Submission:
     fields = strict_json.decode(body)
     model = catalog.by_evolink_name(_model_name(fields))
     if model is None or model.evolink is None:
-        name = _model_name(fields)
-        raise ModelNotAllowed(name, f"Token does not have access to model: {name}")
+        raise ModelNotAllowed(_model_name(fields))
     offer = model.evolink
     for problem in offer.problems(fields):
         raise refuse(problem)

@@ -13,7 +13,7 @@ class Row(NamedTuple):
     status: int
     code: str
     type: str
-    message: str | None = None  # in place of the error's own
+    message: str | None = None  # in place of the error's own, unless that says something special
 
 
 ROWS: dict[type[SafelightError], Row] = {
@@ -21,10 +21,20 @@ ROWS: dict[type[SafelightError], Row] = {
     errors.MalformedBody: Row(400, "invalid_request", "invalid_request_error"),
     errors.UnsupportedParameter: Row(400, "invalid_request", "invalid_request_error"),
     errors.InvalidIdentifier: Row(400, "invalid_task_id", "invalid_request_error"),
-    errors.ModelUnavailable: Row(400, "model_unavailable", "invalid_request_error"),
+    errors.ModelUnavailable: Row(
+        400,
+        "model_unavailable",
+        "invalid_request_error",
+        "No engine on this server can make the model: {model}",
+    ),
     errors.Unauthenticated: Row(401, "unauthorized", "authentication_error"),
     errors.InsufficientCredits: Row(402, "insufficient_quota", "insufficient_quota"),
-    errors.ModelNotAllowed: Row(403, "model_access_denied", "invalid_request_error"),
+    errors.ModelNotAllowed: Row(
+        403,
+        "model_access_denied",
+        "invalid_request_error",
+        "Token does not have access to model: {model}",
+    ),
     errors.NotFound: Row(
         404, "task_not_found", "invalid_request_error", "The requested task could not be found"
     ),
@@ -67,7 +77,7 @@ def render_error(
 ) -> tuple[int, dict[str, Any], dict[str, str]]:
     """Status, body and additional headers. `reading`: the route only reads tasks."""
     row = _row(type(error), reading)
-    body = {"code": row.code, "message": row.message or error.message, "type": row.type}
+    body = {"code": row.code, "message": _message(error, row), "type": row.type}
     headers = {}
     if row.code == "invalid_task_id":
         body["param"] = error.parameter or "task_id"
@@ -83,6 +93,12 @@ def render_error(
 def _row(kind: type[SafelightError], reading: bool) -> Row:
     rows = ROWS | READING_ROWS if reading else ROWS
     return next(rows[ancestor] for ancestor in kind.__mro__ if ancestor in rows)
+
+
+def _message(error: SafelightError, row: Row) -> str:
+    if row.message is None or (row.status < 500 and error.message != type(error).__doc__):
+        return error.message
+    return row.message.format(model=getattr(error, "model", ""))
 
 
 def _quota(error: InsufficientCredits, request_id: str, code: str) -> dict[str, Any]:

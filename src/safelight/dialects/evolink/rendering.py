@@ -11,7 +11,6 @@ from safelight.errors import JobErrorCode
 from safelight.jobs import Job, State
 
 OBJECT = "image.generation.task"
-STAND_IN_MODELS = {"mini": "safelight-mini"}  # engine → the model actually used, when not the asked
 
 STATUS = {
     State.BACKLOGGED: "pending",
@@ -57,19 +56,16 @@ class Balance:
 
 def render_submitted(job: Job, catalog: Catalog) -> dict[str, Any]:
     """The answer to a submission: of fields that never change, so that a replay is the same."""
-    return _unfinished(job, catalog, status="pending", progress=0, model=_asked(job, catalog))
+    return _unfinished(job, catalog, status="pending", progress=0)
 
 
 def render(job: Job, catalog: Catalog) -> dict[str, Any]:
     """The answer to a poll, and the body of the callback."""
-    model = _used(job, catalog)
     if job.state is State.COMPLETED:
-        return _completed(job, model)
+        return _completed(job, catalog)
     if job.state.is_final:
-        return _failed(job, model)
-    return _unfinished(
-        job, catalog, status=STATUS[job.state], progress=min(job.progress, 99), model=model
-    )
+        return _failed(job, catalog)
+    return _unfinished(job, catalog, status=STATUS[job.state], progress=min(job.progress, 99))
 
 
 def render_list(
@@ -125,14 +121,12 @@ def credits_of(microcredits: int) -> int | float:
     return microcredits / MICROCREDITS_PER_CREDIT if rest else whole
 
 
-def _unfinished(
-    job: Job, catalog: Catalog, *, status: str, progress: int, model: str
-) -> dict[str, Any]:
+def _unfinished(job: Job, catalog: Catalog, *, status: str, progress: int) -> dict[str, Any]:
     known = catalog.models.get(job.request.model)
     return {
         "created": job.created_at_ms // 1000,
         "id": job.id,
-        "model": model,
+        "model": _model_name(job, catalog),
         "object": OBJECT,
         "progress": progress,
         "status": status,
@@ -149,12 +143,12 @@ def _unfinished(
     }
 
 
-def _completed(job: Job, model: str) -> dict[str, Any]:
+def _completed(job: Job, catalog: Catalog) -> dict[str, Any]:
     return {
         "created": job.created_at_ms // 1000,
         "duration": _duration_seconds(job),
         "id": job.id,
-        "model": model,
+        "model": _model_name(job, catalog),
         "object": OBJECT,
         "progress": 100,
         "result_data": [{"url": picture.url} for picture in job.pictures],
@@ -166,12 +160,12 @@ def _completed(job: Job, model: str) -> dict[str, Any]:
     }
 
 
-def _failed(job: Job, model: str) -> dict[str, Any]:
+def _failed(job: Job, catalog: Catalog) -> dict[str, Any]:
     return {
         "created": job.created_at_ms // 1000,
         "error": _error(job),
         "id": job.id,
-        "model": model,
+        "model": _model_name(job, catalog),
         "object": OBJECT,
         "progress": job.progress,
         "status": "failed",
@@ -189,7 +183,7 @@ def _listed(job: Job, catalog: Catalog) -> dict[str, Any]:
         "has_error": STATUS[job.state] == "failed",
         "has_results": bool(job.pictures),
         "id": job.id,
-        "model": _used(job, catalog),
+        "model": _model_name(job, catalog),
         "progress": 100 if completed else job.progress,
         "result_count": len(job.pictures),
         "status": STATUS[job.state],
@@ -215,11 +209,9 @@ def _duration_seconds(job: Job) -> int:
     return max(0, job.finished_at_ms - begun + 500) // 1000
 
 
-def _asked(job: Job, catalog: Catalog) -> str:
+def _model_name(job: Job, catalog: Catalog) -> str:
+    """The model actually used: a stand-in does not pass for what it stands in for."""
+    if job.stand_in is not None:
+        return job.stand_in
     known = catalog.models.get(job.request.model)
     return known.evolink.name if known and known.evolink else job.request.model
-
-
-def _used(job: Job, catalog: Catalog) -> str:
-    """The model actually used: a stand-in does not pass for what it stands in for."""
-    return STAND_IN_MODELS.get(job.engine or "") or _asked(job, catalog)

@@ -1,14 +1,10 @@
 """Krea's wire: one route per model, jobs with nine status words, a webhook by header."""
 
 from safelight.dialects.krea.ids import check_id, new_id
-from safelight.dialects.krea.parsing import (
-    ListQuery,
-    models_of_types,
-    parse_list_query,
-    parse_submission,
-)
+from safelight.dialects.krea.listing import ListQuery, models_of_types, parse_list_query
+from safelight.dialects.krea.parsing import parse_submission
 from safelight.dialects.krea.refusals import render_error
-from safelight.dialects.krea.rendering import render, render_list, render_submitted, timestamp
+from safelight.dialects.krea.rendering import render, render_list, render_submitted
 
 NAME = "krea"
 
@@ -24,5 +20,4 @@ __all__ = [
     "render_error",
     "render_list",
     "render_submitted",
-    "timestamp",
 ]

@@ -1,4 +1,4 @@
-"""How jobs are numbered: UUIDs of version 4, in lower case."""
+"""How jobs are numbered: UUIDs of version 4, given out in lower case and taken in any."""
 
 import re
 from random import Random
@@ -6,7 +6,7 @@ from uuid import UUID
 
 from safelight.errors import NotFound
 
-_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
+_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 def new_id(now_ms: int, random: Random) -> str:

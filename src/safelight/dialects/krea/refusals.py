@@ -3,7 +3,14 @@
 from typing import Any
 
 from safelight import errors
-from safelight.errors import InvalidRequest, ModelSunset, SafelightError, TooManyRequests
+from safelight.errors import (
+    InvalidRequest,
+    ModelNotAllowed,
+    ModelSunset,
+    ModelUnavailable,
+    SafelightError,
+    TooManyRequests,
+)
 
 RETRY_AFTER_SECONDS = 5  # when the service as a whole cannot take requests
 
@@ -48,6 +55,8 @@ def _body(error: SafelightError, status: int) -> dict[str, Any]:
         return {"error": error.message, "issues": [issue]}
     if isinstance(error, InvalidRequest):
         return {"error": error.message, "issues": []}
+    if isinstance(error, ModelNotAllowed | ModelUnavailable):
+        return {"error": f"{error.message}: {error.model}"}
     return {"error": error.message}
 
 

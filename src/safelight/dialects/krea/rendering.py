@@ -1,18 +1,14 @@
 """What Krea's callers are told."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from safelight.catalog import Catalog
+from safelight.dialects.krea.listing import ListQuery, cursor_after
+from safelight.dialects.krea.words import status_of, timestamp
 from safelight.errors import JobErrorCode
 from safelight.jobs import Job, State
 
-STATUSES = (
-    "backlogged", "queued", "scheduled", "processing", "sampling", "intermediate-complete",
-    "completed", "failed", "cancelled",
-)  # fmt: skip
-STATUS = {state: str(state) for state in State if state is not State.RUNNING}
 JOB_TYPE_DEFAULT = "externalImage"
 
 FAILURE_MESSAGE = {
@@ -26,15 +22,6 @@ FAILURE_MESSAGE = {
     JobErrorCode.SERVICE_UNAVAILABLE: "No engine could make this model when its turn came",
     JobErrorCode.UNKNOWN_ERROR: "The job failed",
 }
-
-
-def status_of(job: Job) -> str:
-    """One of STATUSES. A running job's word says how far it is."""
-    if job.state is not State.RUNNING:
-        return STATUS[job.state]
-    if job.has_preview:
-        return "intermediate-complete"
-    return "sampling" if job.step > 0 else "scheduled"
 
 
 def render_submitted(job: Job, catalog: Catalog) -> dict[str, Any]:
@@ -65,20 +52,13 @@ def render(job: Job, catalog: Catalog) -> dict[str, Any]:
     return rendered
 
 
-def render_list(
-    jobs: Sequence[Job], next_before_ms: int | None, catalog: Catalog
-) -> dict[str, Any]:
-    """One page; `next_before_ms` is when its last job was created, or None on the last page."""
+def render_list(jobs: Sequence[Job], query: ListQuery, catalog: Catalog) -> dict[str, Any]:
+    """One page, newest first. `jobs` holds one more than the page when another page follows."""
+    page = jobs[: query.limit]
     return {
-        "items": [render(job, catalog) for job in jobs],
-        "next_cursor": None if next_before_ms is None else timestamp(next_before_ms),
+        "items": [render(job, catalog) for job in page if query.admits(job)],
+        "next_cursor": cursor_after(page[-1]) if len(jobs) > query.limit else None,
     }
-
-
-def timestamp(ms: int) -> str:
-    """ISO 8601 in UTC with milliseconds: 2025-01-15T10:30:00.000Z."""
-    seconds, rest = divmod(ms, 1000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z"
 
 
 def _result(job: Job) -> dict[str, Any]:
@@ -86,6 +66,8 @@ def _result(job: Job) -> dict[str, Any]:
         return {"urls": [picture.url for picture in job.pictures]}
     if job.state is State.FAILED:
         return {"error": _message(job)}  # where older clients look
+    if job.state is State.RUNNING and job.has_preview:
+        return {"preview_urls": [picture.url for picture in job.pictures]}
     return {}
 
 
