@@ -1,0 +1,1 @@
+"""The verbs: what happens, in order. Only flows commit writes."""
