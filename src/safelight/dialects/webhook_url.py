@@ -9,9 +9,9 @@ from safelight.errors import InvalidRequest
 
 URL_CHARACTERS_MAX = 2048
 PORTS = (443, 8443)
-INTERNAL_NAMES = (
-    "localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp",
-    "svc", "arpa", "test", "invalid", "onion",
+INTERNAL_NAMES = (  # last labels that public DNS does not serve, but a local resolver may
+    "localhost", "localdomain", "local", "internal", "intranet", "lan", "home", "corp", "svc",
+    "arpa", "onion",
 )  # fmt: skip
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 

@@ -7,8 +7,9 @@ from safelight.catalog.parameters import MEDIA_URI, Parameter
 
 Schema = dict[str, Any]
 
-# A text that is more than white space, without the character that no database can store.
-TEXT_PATTERN = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+# A text that is more than white space, without the character that no database can store. The
+# control characters are white space to Python, but not to every reader of a pattern.
+TEXT_PATTERN = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 TEXT_OR_NOTHING_PATTERN = r"^[^\u0000]*$"
 
 # What a webhook's address looks like. A public IP address or a name in another script is taken

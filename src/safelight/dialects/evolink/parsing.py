@@ -57,9 +57,8 @@ def parse_submission(body: bytes, catalog: Catalog) -> Submission:
     for problem in offer.problems(fields):
         raise refuse(problem)
     request = offer.request(model.id, fields)
-    seed = fields.get(offer.named("seed") or "")
     return Submission(
-        request=dataclasses.replace(request, seed=int(seed) if seed else None),
+        request=dataclasses.replace(request, seed=_seed(fields, offer.named("seed"))),
         webhook_url=_webhook_url(fields, offer.named("webhook_url")),
     )
 
@@ -112,6 +111,11 @@ def _model_name(fields: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or not name.strip() or len(name) > MODEL_CHARACTERS_MAX:
         raise InvalidRequest("model must be the name of a model", parameter="model")
     return name
+
+
+def _seed(fields: Mapping[str, Any], parameter: str | None) -> int | None:
+    """0 and no seed at all are random."""
+    return None if parameter is None else int(fields.get(parameter, 0)) or None
 
 
 def _webhook_url(fields: Mapping[str, Any], parameter: str | None) -> str | None:

@@ -29,10 +29,10 @@ def parse_submission(
     for problem in offer.problems(fields):
         raise refuse(problem)
     request = offer.request(model.id, fields)
-    webhook_url = headers.get(WEBHOOK_HEADER.lower(), headers.get(WEBHOOK_HEADER))
+    url = headers.get(WEBHOOK_HEADER.lower(), headers.get(WEBHOOK_HEADER))
     return Submission(
         request=dataclasses.replace(request, seed=_seed(fields, offer)),
-        webhook_url=webhook_url and check_webhook_url(webhook_url, WEBHOOK_HEADER),
+        webhook_url=None if url is None else check_webhook_url(url, WEBHOOK_HEADER),
         deprecated_fields=outdated,
     )
 
@@ -70,5 +70,6 @@ def _refuse_unknown(fields: Mapping[str, Any], offer: Offer) -> None:
 
 def _seed(fields: Mapping[str, Any], offer: Offer) -> int | None:
     """The wire lets a seed be any number: its whole part, wrapped into what engines take."""
-    value = fields.get(offer.named("seed") or "")
+    name = offer.named("seed")
+    value = None if name is None else fields.get(name)
     return None if value is None else math.trunc(value) % SEEDS
