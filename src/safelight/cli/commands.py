@@ -120,7 +120,9 @@ def keys_create(
         typer.echo(json.dumps(made))
         return
     typer.echo(made["key"])
-    console.print(f"for account {made['account']}; keep it, it is not shown again", style="dim")
+    Console(stderr=True).print(
+        f"for account {made['account']}; keep it, it is not shown again", style="dim"
+    )
 
 
 @keys.command("list")

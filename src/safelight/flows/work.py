@@ -4,15 +4,15 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, field
 
 from safelight import images, jobs, limits
 from safelight.db import Database, Transaction
 from safelight.engines import Engine, Picture, Step
-from safelight.errors import Cancelled, EngineError, JobErrorCode
+from safelight.engines.driving import drive
+from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
 from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job, State, ending
 
@@ -40,15 +40,17 @@ class WorkSettings:
 
 @dataclass
 class _Attempt:
-    """One claimed job while the engine is busy with it."""
+    """One claimed job, from its lease to its settlement."""
 
     job: Job
-    stop: threading.Event  # asks the engine's thread to end between two steps
-    lost: bool = False  # the job is no longer ours: settle nothing
+    stop: threading.Event = field(default_factory=threading.Event)  # end between two steps
 
 
 class Worker:
-    """Claims jobs one after another, drives the engine, and settles what came of them."""
+    """Claims jobs one after another, drives the engine, and settles what came of them.
+
+    While one job is encoded and stored, the engine is already at the next.
+    """
 
     def __init__(
         self,
@@ -59,17 +61,15 @@ class Worker:
         settings: WorkSettings,
     ):
         self.id = worker_id
-        self.busy_job: Job | None = None
         self._db = db
         self._store = store
         self._engine_named = engine_named
         self._settings = settings
-        self._attempts: dict[str, _Attempt] = {}
+        self._attempts: dict[str, _Attempt] = {}  # by job id; what our heartbeat keeps leased
         self._wake = asyncio.Event()
         self._draining = False
         self._storing = asyncio.Semaphore(STORING_JOBS_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
-        # The engine has a thread of its own; pictures are encoded beside it.
         self._engine_thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
         self._encoders = ThreadPoolExecutor(STORING_JOBS_MAX, thread_name_prefix="encode")
 
@@ -80,11 +80,11 @@ class Worker:
         try:
             while not self._draining:
                 self._wake.clear()
-                job = await self._db.write_soon(lambda tx: jobs.claim(tx, self.id))
+                job = await self._claim()
                 if job is None:
                     await self._sleep_until_woken()
-                    continue
-                await self._work_on(job)
+                else:
+                    await self._work_on(_Attempt(job))
             await asyncio.gather(*self._tasks)
         finally:
             beat.cancel()
@@ -97,45 +97,44 @@ class Worker:
     async def hand_back(self) -> None:
         """Put what is unfinished back into the queue without using up an attempt."""
         for attempt in list(self._attempts.values()):
-            attempt.lost = True
-            attempt.stop.set()
             job = attempt.job
-            await self._db.write(partial(jobs.requeue, job=job, count_attempt=False))
+            await self._db.write(lambda tx, job=job: jobs.requeue(tx, job, count_attempt=False))  # type: ignore[misc]
+            attempt.stop.set()
             self._db.announce("queued")
+
+    async def _claim(self) -> Job | None:
+        try:
+            return await self._db.write_soon(lambda tx: jobs.claim(tx, self.id))
+        except Unavailable as error:  # a locked or full database: it may pass
+            log.error("cannot claim: %s", error.__cause__)
+            return None
 
     # One job
 
-    async def _work_on(self, job: Job) -> None:
-        attempt = _Attempt(job, threading.Event())
-        self._attempts[job.id] = attempt
-        self.busy_job = job
-        self._db.announce(f"job:{job.id}")
+    async def _work_on(self, attempt: _Attempt) -> None:
+        """Keep the engine busy with it; what follows the pictures goes on beside the next job."""
+        self._attempts[attempt.job.id] = attempt
+        self._db.announce(f"job:{attempt.job.id}")
         try:
             pictures = await self._generate(attempt)
         except Cancelled:
-            pictures = None
+            self._attempts.pop(attempt.job.id, None)
         except EngineError as error:
-            pictures = None
-            await self._fail(job, error)
-        finally:
-            self.busy_job = None
-            self._attempts.pop(job.id, None)
-        if pictures is not None:
+            await self._settle(attempt, self._fail(attempt.job, error))
+        else:
             await self._storing.acquire()
-            task = asyncio.create_task(self._finish(job, pictures))
+            task = asyncio.create_task(self._finish(attempt, pictures))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
     async def _generate(self, attempt: _Attempt) -> list[Picture]:
         """Drive the engine in its thread until it ends, its deadline passes, or we lose the job."""
-        job = attempt.job
-        engine = self._engine_named(job.engine or "")
+        engine = self._engine_named(attempt.job.engine or "")
         if engine is None:
             raise EngineError(code=JobErrorCode.SERVICE_UNAVAILABLE)
         progress = _Progress(self, attempt)
-        loop = asyncio.get_running_loop()
-        running = loop.run_in_executor(
-            self._engine_thread, _drive, engine, attempt, progress.report
+        running = asyncio.get_running_loop().run_in_executor(
+            self._engine_thread, drive, engine, attempt.job.request, attempt.stop, progress.report
         )
         done, _ = await asyncio.wait({running}, timeout=self._settings.timeout_seconds)
         if not done:
@@ -144,9 +143,8 @@ class Worker:
                 f"The picture took longer than {self._settings.timeout_seconds:g} seconds.",
                 code=JobErrorCode.GENERATION_TIMEOUT,
             )
-        pictures = running.result()
-        await progress.flush()
-        return pictures
+        await progress.end()
+        return running.result()
 
     async def _stop_overdue(
         self, attempt: _Attempt, running: "asyncio.Future[list[Picture]]"
@@ -160,45 +158,47 @@ class Worker:
         error = EngineError(
             "The engine stopped responding.", code=JobErrorCode.GENERATION_TIMEOUT, retryable=True
         )
-        await self._fail(attempt.job, error)
+        await self._settle(attempt, self._fail(attempt.job, error))
         raise Stuck(attempt.job.id)
 
-    async def _finish(self, job: Job, pictures: list[Picture]) -> None:
+    async def _finish(self, attempt: _Attempt, pictures: list[Picture]) -> None:
         """Encode, store, and commit the outcome with its credits."""
-        loop = asyncio.get_running_loop()
-        files: list[StoredFile] = []
+        job, files = attempt.job, list[StoredFile]()
         try:
             for position, picture in enumerate(pictures):
-                files.append(
-                    await loop.run_in_executor(
-                        self._encoders, _store, self._store, job, picture, str(position)
-                    )
-                )
+                files.append(await self._store_picture(job, picture, str(position)))
         except OSError as error:
             log.error("job %s: cannot store its picture: %s", job.id, error)
-            full = "The server could not store the picture."
-            await self._fail(job, EngineError(full, code=JobErrorCode.RESOURCE_EXHAUSTED))
+            full = EngineError(
+                "The server could not store the picture.", code=JobErrorCode.RESOURCE_EXHAUSTED
+            )
+            await self._settle(attempt, self._fail(job, full))
         else:
-            await self._complete(job, pictures, files)
+            await self._settle(attempt, self._complete(job, pictures, files))
         finally:
             self._storing.release()
+
+    async def _settle(self, attempt: _Attempt, settlement: Awaitable[None]) -> None:
+        """Commit the outcome. If the database cannot, the lease ends and another attempt begins."""
+        try:
+            await settlement
+        except Unavailable as error:
+            log.error("job %s: cannot settle: %s", attempt.job.id, error.__cause__)
+        finally:
+            self._attempts.pop(attempt.job.id, None)
+        self._db.announce(f"job:{attempt.job.id}")
+        self._db.announce("queued")  # its place may have let a backlogged job in
 
     async def _complete(self, job: Job, pictures: list[Picture], files: list[StoredFile]) -> None:
         async def commit(tx: Transaction) -> bool:
             if not await ending.settle(tx, job, State.COMPLETED, self._settings.defaults):
                 return False
             for position, (picture, file) in enumerate(zip(pictures, files, strict=True)):
-                await jobs.add_picture(
-                    tx, job, kind="final", position=position, name=file.name, width=file.width,
-                    height=file.height, content_type=file.content_type,
-                    size_bytes=file.size_bytes, sha256=file.sha256, seed=picture.seed,
-                    life_seconds=self._settings.picture_seconds,
-                )  # fmt: skip
+                await self._add_picture(tx, job, "final", position, file, picture.seed)
             return True
 
-        settled = await self._db.write(commit)
-        self._announce_end(job)
-        if not settled:  # cancelled, or another attempt owns the job: these files are nobody's
+        if not await self._db.write(commit):
+            # Cancelled, or another attempt owns the job: these files are nobody's.
             for file in files:
                 await asyncio.to_thread(self._store.remove, file.name)
 
@@ -211,69 +211,73 @@ class Worker:
                     tx, job, State.FAILED, self._settings.defaults, error.code, error.detail
                 )
 
-        await self._db.write(commit)
         log.warning("job %s attempt %d: %s", job.id, job.attempt, error.code)
-        self._announce_end(job)
-
-    def _announce_end(self, job: Job) -> None:
-        self._db.announce(f"job:{job.id}")
-        self._db.announce("queued")  # its place may have let a backlogged job in
+        await self._db.write(commit)
 
     # Beside the job
 
-    async def _heartbeat(self) -> None:
-        while True:
-            await asyncio.sleep(jobs.HEARTBEAT_SECONDS)
-            ours = await self._db.write_soon(lambda tx: jobs.renew_leases(tx, self.id))
-            for attempt in self._attempts.values():
-                if (attempt.job.id, attempt.job.attempt) not in ours:
-                    self._lose(attempt)
-
-    def _heard(self, message: str) -> None:
-        kind, _, job_id = message.partition(":")
-        if kind == "queued":
-            self._wake.set()
-        elif kind == "stop" and (attempt := self._attempts.get(job_id)):
-            self._lose(attempt)
-
-    def _lose(self, attempt: _Attempt) -> None:
-        attempt.lost = True
-        attempt.stop.set()
-
-    async def _sleep_until_woken(self) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS):
-                await self._wake.wait()
-
     async def record(self, attempt: _Attempt, step: Step) -> None:
         """Commit that a step is done, and its preview; learn whether the job is still ours."""
-        job, settings = attempt.job, self._settings
-        file = None
+        job, file = attempt.job, None
         if step.preview is not None:
             preview = Picture(step.preview, seed=job.request.seed or 0)
-            file = await asyncio.get_running_loop().run_in_executor(
-                self._encoders, _store, self._store, job, preview, f"p{step.number}"
-            )
+            file = await self._store_picture(job, preview, f"p{step.number}")
 
         async def commit(tx: Transaction) -> bool:
             percent = max(1, PROGRESS_MAX * step.number // max(1, step.total))
             if not await jobs.advance(tx, job, step.number, step.total, percent):
                 return False
             if file is not None:
-                await jobs.add_picture(
-                    tx, job, kind="preview", position=job.attempt * 1000 + step.number,
-                    name=file.name, width=file.width, height=file.height,
-                    content_type=file.content_type, size_bytes=file.size_bytes,
-                    sha256=file.sha256, seed=job.request.seed or 0,
-                    life_seconds=min(images.PREVIEW_LIFE_SECONDS, settings.picture_seconds),
-                )  # fmt: skip
+                position = job.attempt * 1000 + step.number
+                await self._add_picture(tx, job, "preview", position, file, job.request.seed or 0)
             return True
 
         if not await self._db.write_soon(commit):
-            self._lose(attempt)
+            attempt.stop.set()
             if file is not None:
                 await asyncio.to_thread(self._store.remove, file.name)
         self._db.announce(f"job:{job.id}")
+
+    async def _heartbeat(self) -> None:
+        while True:
+            await asyncio.sleep(jobs.HEARTBEAT_SECONDS)
+            for attempt in list(self._attempts.values()):
+                job = attempt.job
+                try:
+                    ours = await self._db.write_soon(lambda tx, job=job: jobs.renew_lease(tx, job))  # type: ignore[misc]
+                except Unavailable as error:
+                    log.error("cannot renew a lease: %s", error.__cause__)
+                else:
+                    if not ours:
+                        attempt.stop.set()
+
+    def _heard(self, message: str) -> None:
+        kind, _, job_id = message.partition(":")
+        if kind == "queued":
+            self._wake.set()
+        elif kind == "stop" and (attempt := self._attempts.get(job_id)):
+            attempt.stop.set()
+
+    async def _sleep_until_woken(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._wake.wait()
+
+    async def _store_picture(self, job: Job, picture: Picture, position: str) -> StoredFile:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._encoders, _encode_and_store, self._store, job, picture, position
+        )
+
+    async def _add_picture(
+        self, tx: Transaction, job: Job, kind: str, position: int, file: StoredFile, seed: int
+    ) -> None:
+        life = self._settings.picture_seconds
+        await jobs.add_picture(
+            tx, job, kind=kind, position=position, name=file.name, width=file.width,
+            height=file.height, content_type=file.content_type, size_bytes=file.size_bytes,
+            sha256=file.sha256, seed=seed,
+            life_seconds=min(images.PREVIEW_LIFE_SECONDS, life) if kind == "preview" else life,
+        )  # fmt: skip
 
 
 class _Progress:
@@ -291,7 +295,7 @@ class _Progress:
         """Called in the engine's thread."""
         self._loop.call_soon_threadsafe(self._take, step)
 
-    async def flush(self) -> None:
+    async def end(self) -> None:
         """The engine has ended: nothing of it may be written after the outcome."""
         self._ended.set()
         if self._task is not None:
@@ -307,58 +311,17 @@ class _Progress:
     async def _write(self) -> None:
         while self._latest is not None and not self._ended.is_set():
             step, self._latest = self._latest, None
-            await self._worker.record(self._attempt, step)
+            try:
+                await self._worker.record(self._attempt, step)
+            except (Unavailable, OSError) as error:  # progress may be lost; the picture may not
+                log.warning("job %s: progress not written: %s", self._attempt.job.id, error)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PROGRESS_SECONDS):
                     await self._ended.wait()
         self._task = None
 
 
-def _drive(engine: Engine, attempt: _Attempt, report: Callable[[Step], None]) -> list[Picture]:
-    """In the engine's thread: one yield after another, and a look at `stop` in between."""
-    request = attempt.job.request
-    pictures: list[Picture] = []
-    steps: Iterator[Step | Picture] = engine.generate(request)
-    try:
-        for made in steps:
-            if isinstance(made, Picture):
-                pictures.append(made)
-            else:
-                report(made)
-            if attempt.stop.is_set():
-                raise Cancelled
-    except MemoryError:
-        raise EngineError(
-            "The engine ran out of memory.", code=JobErrorCode.RESOURCE_EXHAUSTED
-        ) from None
-    except (EngineError, Cancelled):
-        raise
-    except Exception as error:
-        # Engines are other people's code; whatever they raise is a failed attempt, not our crash.
-        log.exception("job %s: engine %s raised", attempt.job.id, engine.name)
-        raise EngineError("The engine failed unexpectedly.", retryable=True) from error
-    finally:
-        close = getattr(steps, "close", None)
-        if close is not None:
-            close()
-    return _checked(pictures, attempt.job)
-
-
-def _checked(pictures: list[Picture], job: Job) -> list[Picture]:
-    """Every picture that was paid for, in exactly the size that was promised."""
-    request = job.request
-    if len(pictures) != request.count:
-        raise EngineError(
-            f"The engine made {len(pictures)} of {request.count} pictures.",
-            code=JobErrorCode.GENERATION_FAILED_NO_CONTENT,
-        )
-    for picture in pictures:
-        if picture.pixels.shape != (request.height, request.width, 3):
-            raise EngineError("The engine made a picture of another size.")
-    return pictures
-
-
-def _store(store: ImageStore, job: Job, picture: Picture, position: str) -> StoredFile:
+def _encode_and_store(store: ImageStore, job: Job, picture: Picture, position: str) -> StoredFile:
     height, width, _ = picture.pixels.shape
     png = images.encode_png(picture.pixels)
     return store.put(png, width=width, height=height, attempt=job.attempt, position=position)

@@ -185,14 +185,14 @@ async def claim(tx: Transaction, worker: str) -> Job | None:
     return None if row is None else from_row(row)
 
 
-async def renew_leases(tx: Transaction, worker: str) -> set[tuple[str, int]]:
-    """Extend what this worker still holds; returns those (job id, attempt) pairs."""
-    rows = await tx.fetch_all(
-        "update jobs set lease_until_ms = $1 where worker = $2 and state = 'running'"
-        " returning id, attempt",
-        tx.now_ms + LEASE_SECONDS * 1000, worker,
+async def renew_lease(tx: Transaction, job: Job) -> bool:
+    """Extend the lease of a job we hold; False when it is no longer ours."""
+    touched = await tx.execute(
+        "update jobs set lease_until_ms = $1"
+        " where id = $2 and attempt = $3 and worker = $4 and state = 'running'",
+        tx.now_ms + LEASE_SECONDS * 1000, job.id, job.attempt, job.worker,
     )  # fmt: skip
-    return {(row["id"], row["attempt"]) for row in rows}
+    return touched == 1
 
 
 async def advance(tx: Transaction, job: Job, step: int, steps: int, progress: int) -> bool:

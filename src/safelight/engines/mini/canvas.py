@@ -147,8 +147,8 @@ def outline(
     falloff: float = 0.5,
     ridged: bool = False,
 ) -> Floats:
-    """A random skyline [width] in about 0..1: rolling, or with crests like mountains."""
-    total, weight = np.zeros(frame.width, np.float32), 0.0
+    """A random skyline [width] from 0 to 1: rolling, or with crests like mountains."""
+    total = np.zeros(frame.width, np.float32)
     for octave in range(octaves):
         frequency = cells * 2**octave
         knots = random.random(int(frequency * frame.aspect) + 5).astype(np.float32)
@@ -156,8 +156,9 @@ def outline(
         if ridged:
             value = 1 - np.abs(2.6 * (value - 0.5))
         total += value * falloff**octave
-        weight += falloff**octave
-    return total / np.float32(weight)
+    low, high = total.min(), total.max()
+    scaled: Floats = (total - low) / max(high - low, 1e-3)
+    return scaled
 
 
 def _spline(position: Floats, knots: int) -> Floats:

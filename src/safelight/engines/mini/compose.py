@@ -60,7 +60,7 @@ def _row(
     shrink = (0.86**behind) * (1 if rows == 1 else 0.8)
     cell = frame.aspect / number
     seen = (
-        min(1.12 * cell, {1: 0.6, 2: 0.5, 3: 0.44}.get(number, 0.4))
+        min(cell, {1: 0.6, 2: 0.5, 3: 0.44}.get(number, 0.4))
         * shrink
         * min(1, 1.4 * frame.span)
     )
@@ -107,7 +107,7 @@ class _Decal:
     @classmethod
     def of(cls, thing: Placed) -> "_Decal":
         soft = thing.side / thing.cutout.alpha.width
-        slope = max(1.0, 0.55 * soft)
+        slope = max(1.2, 0.8 * soft)
         texture = thing.cutout.texture
         return cls(
             thing.cutout.alpha, slope, texture, thing.left, thing.top, thing.side, thing.side

@@ -5,6 +5,7 @@ import numpy as np
 from safelight.engines.mini.canvas import Frame, Layer, Noise, Strip
 from safelight.engines.mini.lexicon import Floats
 from safelight.engines.mini.palette import Palette, Rgb, mix
+from safelight.engines.mini.sky import specks
 
 
 def silhouette(line: Floats, crest: Rgb, foot: Rgb, depth: float) -> Layer:
@@ -38,17 +39,33 @@ def snow_cap(
     return paint
 
 
-def spruces(frame: Frame, random: np.random.Generator, base: float, height: float) -> Floats:
-    """The skyline [width] of a row of conifers standing on `base`."""
-    line = np.full(frame.width, base, np.float32)
-    x, spacing = frame.x[0], 0.34 * height
-    for centre in np.arange(-height, frame.aspect + height, spacing):
-        centre += random.uniform(-0.4, 0.4) * spacing
-        tall = height * random.uniform(0.55, 1.0)
-        reach = np.abs(x - centre) / (0.26 * tall)
-        branches = 0.16 * ((reach * 5 + random.random()) % 1)
-        np.minimum(line, base - tall * (1 - reach - branches) * (reach < 1), out=line)
-    return line
+def spruces(
+    frame: Frame, random: np.random.Generator, base: float, height: float, crest: Rgb, foot: Rgb
+) -> Layer:
+    """A row of conifers standing on `base`, with tiers of branches."""
+    spacing = 0.3 * height
+    number = int(frame.aspect / spacing) + 3
+    centres = ((np.arange(number) - 1 + random.uniform(-0.4, 0.4, number)) * spacing).tolist()
+    talls = (height * random.uniform(0.5, 1.0, number)).tolist()
+    tiers = random.uniform(5, 8, number).tolist()
+    pixels = frame.width / frame.aspect  # per height
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(base - height, base):
+            return
+        mask = np.zeros((len(strip.y), frame.width), np.float32)
+        for centre, tall, number_of_tiers in zip(centres, talls, tiers, strict=True):
+            down = (strip.y - base) / tall + 1  # 0 at the tip, 1 at the foot
+            reach = 0.25 * tall * down * (0.62 + 0.38 * ((down * number_of_tiers) % 1))
+            reach = np.where((down > 0) & (down < 1), np.maximum(reach, 0.012 * tall), -1)
+            first, last = (int((centre + side * 0.26 * tall) * pixels) for side in (-1, 1))
+            here = slice(max(0, first), max(0, last + 2))
+            tree = ((reach - np.abs(strip.x[:, here] - centre)) * pixels + 0.5).clip(0, 1)
+            np.maximum(mask[:, here], tree, out=mask[:, here])
+        fade = ((strip.y - base) / height + 1).clip(0, 1)
+        strip.blend(mask, [c + fade * (f - c) for c, f in zip(crest, foot, strict=True)])
+
+    return paint
 
 
 def treetops(frame: Frame, random: np.random.Generator, base: float, height: float) -> Floats:
@@ -119,6 +136,20 @@ def ground(
         strip.blend((below * strip.frame.height + 0.5).clip(0, 1), colour)
 
     return paint
+
+
+def flowers(
+    frame: Frame, random: np.random.Generator, top: float, colours: list[Rgb]
+) -> list[Layer]:
+    """Blossoms strewn over the ground below `top`: small and dense far away, larger near by."""
+    layers = []
+    for colour in colours:
+        number = int(240 * frame.aspect)
+        near = np.sort(random.random(number)) ** 1.6
+        x, y = random.random(number) * frame.aspect, top + (1.02 - top) * near
+        radius = (0.0012 + 0.0042 * near) * random.uniform(0.7, 1.2, number)
+        layers.append(specks(x, y, radius, random.uniform(0.7, 1.0, number), colour))
+    return layers
 
 
 def water(

@@ -10,8 +10,8 @@ from safelight.engines.mini.canvas import Frame
 from safelight.engines.mini.colours import recolour
 from safelight.engines.mini.compose import Layout, arrange
 from safelight.engines.mini.lexicon import Floats, Lexicon
-from safelight.engines.mini.prompt import Idea
-from safelight.engines.mini.scenes import Scene, build
+from safelight.engines.mini.prompt import Idea, Subject
+from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel
 from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
 
@@ -36,19 +36,27 @@ class Sketch:
         self._frame = Frame.of(self.width, self.height)
 
     @property
+    def _wanted(self) -> list[Subject]:
+        """The subjects, each as often as it is to be seen."""
+        return [subject for subject in self.idea.subjects for _ in range(subject.count)]
+
+    @property
     def units(self) -> int:
         """How many times `develop` will yield."""
-        return len(self._frame.strips()) + (self.steps if self.idea.subjects else 0)
+        things = len(self._wanted)
+        return len(self._frame.strips()) + (self.steps + things + 1 if things else 0)
 
     def develop(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Pixels | None]:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
         cutouts: list[Cutout] = []
-        if self.idea.subjects:
-            latents = self._latents(model, lexicon)
-            for _ in range(self.steps - 1):
-                next(latents)
+        if self._wanted:
+            conditions = [lexicon.condition(subject.label) for subject in self._wanted]
+            random = self._random(DRAWING)
+            for latents in model.draw(conditions, random, self.steps, self.guidance):  # noqa: B007
                 yield None
-            cutouts = self._cut_outs(model.decode(next(latents)))
+            for subject, latent in zip(self._wanted, latents, strict=True):
+                cutouts.append(_cut_out(subject, model.decode(latent), bool(random.random() < 0.5)))
+                yield None
             yield self._preview(cutouts)
         self.pixels = np.empty((self.height, self.width, 3), np.uint8)
         yield from self._paint(cutouts, self._frame, self.pixels)
@@ -56,28 +64,8 @@ class Sketch:
     def _random(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])
 
-    def _latents(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Floats]:
-        conditions = [
-            lexicon.condition(subject.label)
-            for subject in self.idea.subjects
-            for _ in range(subject.count)
-        ]
-        return model.draw(conditions, self._random(DRAWING), self.steps, self.guidance)
-
-    def _cut_outs(self, sprites: Floats) -> list[Cutout]:
-        colours = [s.colour for s in self.idea.subjects for _ in range(s.count)]
-        mirrored = self._random(DRAWING).random(len(sprites)) < 0.5
-        cutouts = []
-        for sprite, colour, mirror in zip(sprites, colours, mirrored, strict=True):
-            rgb, alpha = unpremultiply(sprite)
-            if colour:
-                rgb = recolour(rgb, alpha, colour)
-            cutouts.append(cut_out(rgb, alpha, mirrored=bool(mirror)))
-        return cutouts
-
     def _layout(self, cutouts: list[Cutout], frame: Frame) -> Layout:
-        alone = not cutouts
-        scene: Scene = build(self.idea.setting, frame, self._random(PAINTING), alone)
+        scene = build(self.idea.setting, frame, self._random(PAINTING), alone=not cutouts)
         placed = arrange(cutouts, scene, frame, self._random(LAYING_OUT), self.idea.flying)
         return Layout(scene, placed)
 
@@ -95,3 +83,10 @@ class Sketch:
             layout.paint(strip)
             pixels[strip.top : strip.bottom] = strip.pixels()
             yield
+
+
+def _cut_out(subject: Subject, sprite: Floats, mirrored: bool) -> Cutout:
+    rgb, alpha = unpremultiply(sprite)
+    if subject.colour:
+        rgb = recolour(rgb, alpha, subject.colour)
+    return cut_out(rgb, alpha, mirrored)

@@ -29,7 +29,7 @@ class Site:
 
     def earth(self, colour: Rgb, distance: float = 0.0) -> Rgb:
         """A colour of the ground, under snow if there is any, in this light."""
-        return self.colours.lit(mix(colour, SNOW, 0.85) if self.snowy else colour, distance)
+        return self.colours.lit(mix(colour, SNOW, 0.93) if self.snowy else colour, distance)
 
     def flat(self, y: float) -> Floats:
         return np.full(self.frame.width, y, np.float32)
@@ -38,8 +38,11 @@ class Site:
         return np.float32(y) - np.float32(rise) * outline(self.frame, self.random, cells, octaves=2)
 
 
-def _heavens(site: Site, horizon: float, low_sun: bool = True) -> tuple[list[Layer], float]:
-    """Sky, stars, sun or moon, clouds; and where the sun is, for its path on water."""
+def _heavens(site: Site, horizon: float, sinking: float = 0.0) -> tuple[list[Layer], float]:
+    """Sky, stars, sun or moon, clouds; and where the sun is, for its path on water.
+
+    `sinking` is how far above the horizon the sun still is at sunset, to be seen over what rises.
+    """
     colours, setting, random, frame = site.colours, site.setting, site.random, site.frame
     stops = [(0.0, colours.top), (0.55 * horizon, colours.middle), (horizon, colours.low)]
     layers = [sky.gradient(stops)]
@@ -48,8 +51,9 @@ def _heavens(site: Site, horizon: float, low_sun: bool = True) -> tuple[list[Lay
     if setting.light == "night" and clear:
         layers.append(sky.stars(frame, random, 420, horizon))
     if clear and (setting.light != "day" or setting.celestial):
-        low = setting.light == "sunset" and low_sun
-        y = horizon - random.uniform(0.0, 0.07) if low else horizon * random.uniform(0.24, 0.42)
+        low = setting.light == "sunset"
+        y = horizon - sinking - random.uniform(0.0, 0.07)
+        y = y if low else horizon * random.uniform(0.24, 0.42)
         radius = (0.085 if setting.light == "sunset" else 0.055) * max(0.6, frame.span)
         layers.append(sky.disc(x, y, radius, colours.light, 0.75 if low else 0.4))
     cover = 0.55 if "clouds" in setting.weather else random.uniform(0.12, 0.34)
@@ -88,21 +92,21 @@ def _wood(site: Site, base: float, height: float, near: Rgb, rows: int) -> list[
         share = row / max(1, rows - 1)
         foot = base + 0.05 * share
         tall = height * (0.62 + 0.38 * share)
-        line = land.spruces(site.frame, site.random, foot, tall)
         tone = mix(near, SNOW, 0.35) if site.snowy else near
         crest = site.colours.lit(tone, 0.68 * (1 - share))
-        layers.append(land.silhouette(line, crest, mix(crest, site.colours.haze, 0.3), 1.1 * tall))
+        bottom = mix(crest, site.colours.haze, 0.3)
+        layers.append(land.spruces(site.frame, site.random, foot, tall, crest, bottom))
     return layers
 
 
 def _mountain(site: Site) -> tuple[list[Layer], float]:
     horizon = site.random.uniform(0.5, 0.58)
-    layers, _ = _heavens(site, horizon + 0.1)
+    layers, _ = _heavens(site, horizon + 0.1, sinking=0.4)
     near = mix((74, 104, 118), (66, 98, 82), site.random.random())
     layers += _ridges(site, horizon, 4, 0.42, near)
     if "fog" in site.setting.weather:
         layers.append(sky.fog(site.frame, site.random, site.colours.haze, horizon + 0.1))
-    layers += _wood(site, 0.8, 0.13, (46, 84, 62), 2)
+    layers += _wood(site, 0.81, 0.13, (46, 84, 62), 2)
     layers.append(_meadow(site, site.rolling(0.84, 0.05), (88, 140, 74)))
     return layers, 0.93
 
@@ -127,10 +131,18 @@ def _field(site: Site) -> tuple[list[Layer], float]:
     for index in range(3):
         line = site.rolling(horizon + 0.05 * index + 0.02, 0.07, 1.0 + 0.5 * index)
         if index < 2:
-            wood = land.treetops(site.frame, site.random, 0.0, 0.05 + 0.02 * index) + line
+            if site.snowy:
+                layers += _wood(site, horizon + 0.02 + 0.04 * index, 0.1, (46, 84, 70), 2)
+            wood = line + land.treetops(site.frame, site.random, 0.0, 0.05 + 0.02 * index)
             crest = site.earth(mix(green, (40, 92, 60), 0.7), 0.3 - 0.1 * index)
-            layers.append(land.silhouette(wood.astype(np.float32), crest, crest, 0.1))
+            layers.append(land.silhouette(wood, crest, crest, 0.1))
         layers.append(_meadow(site, line, green))
+    if not site.snowy and site.setting.light == "day" and site.random.random() < 0.5:
+        blossoms = [(250, 246, 236), (250, 214, 96), (236, 136, 170), (150, 130, 220)]
+        chosen = site.random.permutation(len(blossoms))[:2]
+        layers += land.flowers(
+            site.frame, site.random, horizon + 0.14, [blossoms[index] for index in chosen]
+        )
     return layers + _mist(site, horizon), 0.88
 
 
@@ -141,11 +153,11 @@ def _mist(site: Site, horizon: float) -> list[Layer]:
 
 
 def _forest(site: Site) -> tuple[list[Layer], float]:
-    layers: list[Layer] = _heavens(site, 0.7, low_sun=False)[0]
+    layers: list[Layer] = _heavens(site, 0.7, sinking=0.45)[0]
     layers.append(sky.fog(site.frame, site.random, site.colours.haze, 0.5))
-    layers += _wood(site, 0.68, site.random.uniform(0.52, 0.64), (44, 92, 62), 4)
+    layers += _wood(site, 0.7, site.random.uniform(0.52, 0.64), (44, 92, 62), 4)
     layers += _mist(site, 0.62)
-    layers.append(_meadow(site, site.rolling(0.74, 0.05), (84, 138, 70)))
+    layers.append(_meadow(site, site.rolling(0.73, 0.04), (84, 138, 70)))
     return layers, 0.88
 
 
@@ -167,7 +179,7 @@ def _sea(site: Site) -> tuple[list[Layer], float]:
 
 def _lake(site: Site) -> tuple[list[Layer], float]:
     horizon = site.random.uniform(0.54, 0.6)
-    layers, sun = _heavens(site, horizon)
+    layers, sun = _heavens(site, horizon, sinking=0.26)
     layers += _ridges(site, horizon - 0.06, 3, 0.32, (74, 108, 116))
     layers += _wood(site, horizon - 0.01, 0.07, (46, 84, 62), 2)
     near, far = _water_colours(site)
@@ -203,7 +215,7 @@ def _desert(site: Site) -> tuple[list[Layer], float]:
     layers, _ = _heavens(site, horizon)
     for index in range(4):
         share = index / 3
-        line = site.rolling(horizon + 0.02 + 0.1 * index, 0.14 - 0.02 * index, 0.9 + 0.3 * index)
+        line = site.rolling(horizon + 0.04 + 0.11 * index, 0.13 - 0.01 * index, 0.9 + 0.3 * index)
         sand = mix((236, 186, 118), (206, 140, 78), 0.3 + 0.4 * (index % 2))
         far = site.earth(mix(sand, (250, 216, 160), 0.4), 0.45 * (1 - share))
         near = site.earth(mix(sand, (120, 66, 30), 0.25), 0.3 * (1 - share))
@@ -213,7 +225,7 @@ def _desert(site: Site) -> tuple[list[Layer], float]:
 
 def _city(site: Site) -> tuple[list[Layer], float]:
     horizon = 0.74
-    layers, _ = _heavens(site, horizon, low_sun=False)
+    layers, _ = _heavens(site, horizon, sinking=0.42)
     dark = site.setting.light != "day"
     for index in range(3):
         share = index / 2
@@ -257,23 +269,32 @@ def _room(site: Site) -> tuple[list[Layer], float]:
 
 
 def _sky(site: Site) -> tuple[list[Layer], float]:
-    layers = _heavens(site, 1.15, low_sun=False)[0]
+    layers = _heavens(site, 1.15, sinking=0.6)[0]
     layers.append(sky.clouds(site.frame, site.random, site.colours, 1.3, 0.5))
     return layers, 0.78
 
 
 def _space(site: Site) -> tuple[list[Layer], float]:
-    first, second = site.random.permutation(
-        np.array([(168, 58, 170), (44, 112, 214), (36, 160, 160), (214, 92, 96)], np.float32)
-    )[:2]
+    tones: list[Rgb] = [(168, 58, 170), (44, 112, 214), (36, 160, 160), (214, 92, 96)]
+    first, second = (tones[index] for index in site.random.permutation(len(tones))[:2])
     shapes = [Noise(site.frame, site.random, (1.5, 3, 6, 12, 24), falloff=0.6) for _ in range(2)]
 
     def nebula(strip: Strip) -> None:
         strip.fill((7, 7, 22))
         for shape, colour in zip(shapes, (first, second), strict=True):
-            strip.blend((shape.at(strip.y) * 0.4 - 0.05).clip(0, 0.62), colour)
+            strip.blend((shape.at(strip.y) * 0.5 + 0.06).clip(0, 0.66), colour)
 
-    return [nebula, sky.stars(site.frame, site.random, 900, 1.0)], 0.78
+    layers = [nebula, sky.stars(site.frame, site.random, 900, 1.0)]
+    if site.random.random() < 0.6:
+        x = site.frame.aspect * site.random.choice([0.12, 0.88])
+        bands = Noise(site.frame, site.random, (12, 30), stretch=8.0)
+        radius = site.frame.span * site.random.uniform(0.1, 0.22)
+        layers.append(
+            sky.planet(
+                float(x), site.random.uniform(0.12, 0.9), radius, mix(second, first, 0.3), bands
+            )
+        )
+    return layers, 0.78
 
 
 def _underwater(site: Site) -> tuple[list[Layer], float]:

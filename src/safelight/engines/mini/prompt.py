@@ -202,6 +202,7 @@ def _subjects(words: list[str], marks: list[Mark], lexicon: Lexicon) -> Iterator
     for mark in things:
         colour = _colour_of(mark, marks)
         label = lexicon.in_colour(mark.value, colour) if colour else mark.value
+        colour = colour or SETTINGS["colour"].get(label.split()[0].lower())
         if label in seen or len(seen) == MOST_SUBJECTS or room == 0:
             continue
         count = min(room, _count_of(mark, words, marks, things))

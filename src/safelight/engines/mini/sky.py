@@ -40,7 +40,7 @@ def clouds(
 ) -> Layer:
     """Clouds lit from above: their undersides take the haze's colour. `cover` is 0..1."""
     shape = Noise(frame, random, (3, 6, 12, 24, 48), falloff=0.55, stretch=2.2)
-    low = 1.0 - 1.5 * cover
+    low = 0.85 - 1.6 * cover
 
     def paint(strip: Strip) -> None:
         if not strip.within(0, horizon):
@@ -65,6 +65,23 @@ def stars(frame: Frame, random: np.random.Generator, number: int, bottom: float)
     strength *= 1 - 0.7 * np.linspace(0, 1, number) ** 2
     y = np.sort(random.random(number)) * bottom
     return specks(random.random(number) * frame.aspect, y, radius, strength, (255, 250, 240))
+
+
+def planet(x: float, y: float, radius: float, colour: Rgb, bands: Noise) -> Layer:
+    """A banded sphere, lit from the upper left."""
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(y - radius, y + radius):
+            return
+        across, down = (strip.x - x) / radius, (strip.y - y) / radius
+        squared = across**2 + down**2
+        facing = np.sqrt((1 - squared).clip(0))
+        lit = (0.62 * facing - 0.5 * across - 0.45 * down).clip(0.04, 1)
+        shade = lit * (1 + 0.22 * bands.at(strip.y + 0.1 * strip.x.mean()))
+        edge = ((1 - np.sqrt(squared)) * radius * strip.frame.height).clip(0, 1)
+        strip.blend(edge, [channel * shade for channel in colour])
+
+    return paint
 
 
 def snowfall(frame: Frame, random: np.random.Generator) -> Layer:

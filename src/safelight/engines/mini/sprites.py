@@ -58,9 +58,9 @@ class SpriteModel:
         yield self._best(latent, again, condition)
 
     def decode(self, latent: Floats) -> Floats:
-        """Latents → premultiplied RGBA [sprites, size, size, 4] in 0..1."""
-        pixels: Floats = self._decoder.run(None, {"z": latent})[0]
-        return pixels.clip(0, 1).transpose(0, 2, 3, 1)
+        """One latent → premultiplied RGBA [size, size, 4] in 0..1."""
+        pixels: Floats = self._decoder.run(None, {"z": latent[None]})[0][0]
+        return pixels.clip(0, 1).transpose(1, 2, 0)
 
     def _guided(self, latent: Floats, time: float, condition: Floats, scale: float) -> Floats:
         """Classifier-free guidance (Ho & Salimans 2022): a zero vector is the empty caption."""
