@@ -19,8 +19,7 @@ def routes(house: House) -> list[Route]:
     door = KreaDoor(house)
     return [
         Route("/generate/image/{route:path}", door.create, methods=["POST"]),
-        Route("/jobs/{job_id}", door.job, methods=["GET"]),
-        Route("/jobs/{job_id}", door.delete, methods=["DELETE"]),
+        Route("/jobs/{job_id}", door.job_or_delete, methods=["GET", "DELETE"]),
         Route("/jobs/{job_id}/events", door.events, methods=["GET"]),
         Route("/jobs", door.jobs, methods=["GET"]),
     ]
@@ -54,6 +53,10 @@ class KreaDoor:
         job, _ = await submit(house.db, order, house.defaults, house.store.link, house.rng)
         headers = {"Deprecation": "true"} if submission.deprecated_fields else None
         return job_answer(job, wire.render_submitted(job, house.catalog), headers)
+
+    async def job_or_delete(self, request: Request) -> Response:
+        # One route for both, so that a 405 names both in its Allow header.
+        return await (self.delete if request.method == "DELETE" else self.job)(request)
 
     async def job(self, request: Request) -> Response:
         caller, job_id = await self._caller_and_id(request)
