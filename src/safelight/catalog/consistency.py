@@ -1,10 +1,14 @@
 """What a catalog file must also satisfy, beyond having known keys of the right types."""
 
+import re
 from collections.abc import Iterator
 
 from safelight.catalog.model import Offer
 from safelight.catalog.prices import GIVEN, PriceRow
 from safelight.errors import ConfigurationError
+
+RATIO = re.compile(r"auto|[1-9][0-9.]*:[1-9][0-9.]*")
+TIER = re.compile(r"[0-9.]+K")
 
 
 def check_offer(offer: Offer, where: str) -> None:
@@ -23,6 +27,11 @@ def _mistakes(offer: Offer) -> Iterator[str]:
         if parameter.default is not None:
             for problem in parameter.problems(parameter.default, name):
                 yield f"parameters.{name}.default: {problem.message}"
+        if parameter.means == "ratio" and not all(map(RATIO.fullmatch, parameter.enum)):
+            yield f"parameters.{name}.enum: ratios are written 16:9, or auto"
+    for tier in offer.tiers:
+        if not TIER.fullmatch(tier):
+            yield f"tiers: {tier!r} is not written like 2K"
     for alias, name in offer.aliases.items():
         if name not in offer.parameters or alias in offer.parameters:
             yield f"aliases.{alias}: must lead from an outdated name to a parameter"

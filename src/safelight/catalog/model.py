@@ -10,7 +10,7 @@ from safelight.catalog.parameters import Meaning, Parameter, Problem
 from safelight.catalog.prices import PriceRow
 from safelight.catalog.request import ImageRequest
 from safelight.catalog.sizes import SizeTable, covering_tier, pixels
-from safelight.errors import InvalidRequest, ModelNotAllowed
+from safelight.errors import ConfigurationError, InvalidRequest, ModelNotAllowed
 
 Json = Any
 
@@ -177,13 +177,14 @@ class Catalog:
 
 
 def _by_name(models: Mapping[str, Model], dialect: str) -> dict[str, Model]:
-    offers = ((model.offer(dialect), model) for model in models.values())
-    return {
-        name: model
-        for offer, model in offers
-        if offer is not None
-        for name in (offer.name, *offer.other_names)
-    }
+    found: dict[str, Model] = {}
+    for model in models.values():
+        offer = model.offer(dialect)
+        for name in () if offer is None else (offer.name, *offer.other_names):
+            if name in found:
+                raise ConfigurationError(f"{found[name].id} and {model.id} are both named {name}")
+            found[name] = model
+    return found
 
 
 def refuse(problem: Problem) -> InvalidRequest:

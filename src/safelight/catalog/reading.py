@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import msgspec
 
-from safelight.catalog.consistency import check_offer
+from safelight.catalog.consistency import TIER, check_offer
 from safelight.catalog.model import (
     TIER_DEFAULT,
     Catalog,
@@ -193,7 +193,8 @@ def _offer(found: OfferFile, shared: Shared, where: str) -> Offer:
 def _tiers(parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
     """The tiers a caller can choose from, rising."""
     named = (parameter.enum for parameter in parameters.values() if parameter.means == "tier")
-    return tuple(sorted(next(named, (TIER_DEFAULT,)), key=tier_area))
+    tiers = next(named, (TIER_DEFAULT,))
+    return tuple(sorted(tiers, key=tier_area)) if all(map(TIER.fullmatch, tiers)) else tiers
 
 
 def _price(row: PriceFile, credits_per_usd: Decimal, where: str) -> PriceRow:
