@@ -1,0 +1,169 @@
+"""The art as sprites: 256x256 premultiplied RGBA, fitted into the frame and moved about."""
+
+import io
+import json
+import lzma
+import math
+import multiprocessing
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+SIDE = 256  # pixels of a sprite's frame
+ROOM = 236  # pixels that its longer side may take; the rest is margin for turning
+
+STYLES = ("unsaid", "3d", "glossy", "flat", "cartoon", "blob", "sticker", "soft", "doodle")
+HOUSE = STYLES.index("3d")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing of one concept: an SVG text, or the name of a WebP in the archive."""
+
+    concept: int
+    style: int
+    svg: str = ""
+    webp: str = ""
+
+
+def write_art(folder: Path, drawings: list[Drawing], webps: dict[str, bytes]) -> None:
+    rows = [[d.concept, d.style, d.svg, d.webp] for d in drawings]
+    packed = lzma.compress(json.dumps(rows, ensure_ascii=False).encode(), preset=9)
+    (folder / "art.json.xz").write_bytes(packed)
+    with zipfile.ZipFile(folder / "art.zip", "w", zipfile.ZIP_STORED) as archive:
+        for name, data in sorted(webps.items()):
+            archive.writestr(name, data)
+
+
+def read_art(folder: Path) -> list[Drawing]:
+    rows = json.loads(lzma.decompress((folder / "art.json.xz").read_bytes()))
+    return [Drawing(*row) for row in rows]
+
+
+def rasterise(drawing: Drawing, archive: zipfile.ZipFile) -> np.ndarray:
+    """A drawing -> [256,256,4] uint8, premultiplied; an SVG is drawn at twice the size first."""
+    from PIL import Image
+
+    if drawing.svg:
+        import resvg_py
+
+        data = bytes(resvg_py.svg_to_bytes(svg_string=drawing.svg, width=2 * SIDE))
+    else:
+        data = archive.read(drawing.webp)
+    image = Image.open(io.BytesIO(data)).convert("RGBA")
+    box = image.getchannel("A").point(lambda a: 255 if a > 8 else 0).getbbox()
+    if box is None:
+        raise ValueError("an empty drawing")
+    image = image.crop(box).convert("RGBa")
+    scale = min(ROOM / max(image.size), 1.0)
+    size = tuple(max(1, round(scale * n)) for n in image.size)
+    image = image.resize(size, Image.Resampling.LANCZOS) if size != image.size else image
+    flat = np.zeros((SIDE, SIDE, 4), np.uint8)
+    left, top = (SIDE - size[0]) // 2, (SIDE - size[1]) // 2
+    pixels = np.frombuffer(image.tobytes(), np.uint8).reshape(size[1], size[0], 4)
+    flat[top : top + size[1], left : left + size[0]] = pixels
+    flat[..., :3] = np.minimum(flat[..., :3], flat[..., 3:])
+    return flat
+
+
+def _rasterise_some(job: tuple[Path, list[Drawing]]) -> list[np.ndarray | None]:
+    folder, drawings = job
+    out: list[np.ndarray | None] = []
+    with zipfile.ZipFile(folder / "art.zip") as archive:
+        for drawing in drawings:
+            try:
+                out.append(rasterise(drawing, archive))
+            except (OSError, ValueError, KeyError) as error:
+                print(f"left out: {drawing.webp or drawing.svg[:60]!r}: {error}")
+                out.append(None)
+    return out
+
+
+@dataclass(frozen=True)
+class Sprites:
+    """Pixels [n,4,256,256] uint8 and, per sprite, its concept and its style."""
+
+    pixels: torch.Tensor
+    concept: torch.Tensor
+    style: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+
+def load_sprites(folder: Path, state: Path, processes: int, limit: int = 0) -> Sprites:
+    """Rasterises the archive with all processors, or reads what an earlier run kept in state."""
+    kept = state / "sprites.npz"
+    if not kept.exists():
+        _keep_sprites(folder, kept, processes, limit)
+    data = np.load(kept)
+    pixels = np.load(state / "pixels.npy")
+    return Sprites(
+        torch.from_numpy(pixels), torch.from_numpy(data["concept"]), torch.from_numpy(data["style"])
+    )
+
+
+def _keep_sprites(folder: Path, kept: Path, processes: int, limit: int) -> None:
+    start, drawings = time.monotonic(), read_art(folder)
+    if limit:
+        chosen = np.random.default_rng(0).permutation(len(drawings))[:limit]
+        drawings = [drawings[k] for k in sorted(chosen)]
+    jobs = [(folder, drawings[k : k + 64]) for k in range(0, len(drawings), 64)]
+    images: list[np.ndarray | None] = []
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        for part in pool.imap(_rasterise_some, jobs):
+            images += part
+            if len(images) % 2048 < 64:
+                print(
+                    f"sprites {len(images)}/{len(drawings)} {time.monotonic() - start:.0f}s",
+                    flush=True,
+                )
+    good = [k for k, image in enumerate(images) if image is not None]
+    if len(good) < 0.95 * len(images):
+        raise RuntimeError(f"only {len(good)} of {len(images)} drawings could be rasterised")
+    pixels = np.stack([images[k] for k in good]).transpose(0, 3, 1, 2)
+    np.save(kept.with_name("pixels.npy"), np.ascontiguousarray(pixels))
+    np.savez(
+        kept,
+        concept=np.array([drawings[k].concept for k in good]),
+        style=np.array([drawings[k].style for k in good]),
+    )
+
+
+def moved(
+    x: torch.Tensor, turn: float = 0.2, shrink: float = 0.16, shift: float = 0.04
+) -> torch.Tensor:
+    """Mirrors, turns (radians), shrinks and shifts each sprite a little, by bicubic resampling."""
+    n, device = len(x), x.device
+
+    def spread(size: float) -> torch.Tensor:
+        return size * (2 * torch.rand(n, device=device) - 1)
+
+    angle, scale = spread(turn), 1 + shrink * torch.rand(n, device=device) - 0.03
+    wide = 1 + spread(0.05)
+    mirror = torch.where(torch.rand(n, device=device) < 0.5, 1.0, -1.0)
+    place = x.new_zeros(n, 2, 3)
+    place[:, 0, 0], place[:, 0, 1] = angle.cos() * scale * wide * mirror, -angle.sin() * scale
+    place[:, 1, 0], place[:, 1, 1] = angle.sin() * scale * wide * mirror, angle.cos() * scale
+    place[:, 0, 2], place[:, 1, 2] = spread(shift), spread(shift)
+    grid = functional.affine_grid(place, list(x.shape), align_corners=False)
+    x = functional.grid_sample(x, grid, mode="bicubic", align_corners=False).clamp(0, 1)
+    return torch.cat([torch.minimum(x[:, :3], x[:, 3:]), x[:, 3:]], 1)
+
+
+def on_white(x: torch.Tensor) -> np.ndarray:
+    """[n,4,h,w] premultiplied -> [n,h,w,3] uint8 over white."""
+    x = x.float().clamp(0, 1)
+    flat = (x[:, :3] + 1 - x[:, 3:]).clamp(0, 1)
+    return (flat * 255 + 0.5).byte().permute(0, 2, 3, 1).cpu().numpy()
+
+
+def edge_energy(x: torch.Tensor) -> float:
+    """Mean size of the pixel differences: falls when pictures are soft."""
+    d = (x[..., 1:] - x[..., :-1]).abs().mean() + (x[..., 1:, :] - x[..., :-1, :]).abs().mean()
+    return float(d) * math.sqrt(2)
