@@ -1,0 +1,1 @@
+"""Measures Safelight's promises side by side with what they are measured against."""
