@@ -19,7 +19,8 @@ TARGETS: dict[str, tuple[float | None, float, float]] = {
     "silver": (None, 0.42, 0.56),
     "white": (None, 0.72, 0.28),
 }
-ACCENT_RADIANS = 1.1  # hues further than this from the main one stay: the leaf on an apple
+MOST_ACCENT = 0.12  # of a thing; more than that is no accent
+ACCENT_RADIANS = 0.85, 1.35  # hues further than that from the main one stay: an apple's leaf
 HUE_SPREAD = 0.3  # of the original variation of hue around the main one
 
 
@@ -45,18 +46,19 @@ def _tint(rgb: Floats, alpha: Floats, hue: float, saturation: float, gain: float
     main = np.angle((weight * np.exp(1j * old_hue)).sum() + 1e-9)
     mean_saturation = weight.sum() / ((alpha * value).sum() + 1e-6)
     turned = (old_hue - main + np.pi) % (2 * np.pi) - np.pi
-    accent = (np.abs(turned) > ACCENT_RADIANS) & (old_saturation > 0.3)
     if mean_saturation > 0.25:
         new_saturation = (old_saturation * saturation / mean_saturation).clip(0.3, 1)
-        new_value = (value * gain).clip(0, 1)
-    else:  # a grey thing has no hue to turn: dye it, leaving the highlights pale
-        new_saturation = saturation * (1 - 0.35 * value**4)
-        new_value = (0.25 + 0.7 * value) * gain
-    return from_hsv(
-        np.where(accent, old_hue, hue + HUE_SPREAD * turned * (mean_saturation > 0.25)),
-        np.where(accent, old_saturation, new_saturation),
-        np.where(accent, value, new_value.clip(0, 1)),
-    )
+        painted = from_hsv(hue + HUE_SPREAD * turned, new_saturation, (value * gain).clip(0, 1))
+        near, far = ACCENT_RADIANS
+        accent = ((np.abs(turned) - near) / (far - near)).clip(0, 1)
+        accent = (accent * ((old_saturation - 0.25) / 0.2).clip(0, 1))[..., None]
+        if (accent[..., 0] * alpha).sum() > MOST_ACCENT * alpha.sum():
+            return painted
+        blend: Floats = painted + accent * (rgb - painted)
+        return blend
+    # a grey thing has no hue to turn: dye it, leaving the highlights pale
+    dyed = (0.25 + 0.7 * value) * gain
+    return from_hsv(hue + 0 * value, saturation * (1 - 0.35 * value**4), dyed.clip(0, 1))
 
 
 def to_hsv(rgb: Floats) -> tuple[Floats, Floats, Floats]:

@@ -1,95 +1,18 @@
-"""Places the things in the scene and develops the picture, a strip at a time."""
+"""Lays the things over the scene, with their shadows, a strip at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from safelight.engines.mini.canvas import Frame, Strip
+from safelight.engines.mini.arrange import Placed
+from safelight.engines.mini.canvas import Strip
 from safelight.engines.mini.lexicon import Floats
 from safelight.engines.mini.scenes import Scene
-from safelight.engines.mini.upscale import Cutout
 
 SHADOW_COLOUR = (14, 11, 26)
 SHADOW_PIXELS = 128  # side of the blurred silhouette that shadows are stretched from
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """A thing where it will be seen: the square of its texture, in pixels."""
-
-    cutout: Cutout
-    left: int
-    top: int
-    side: int
-    lifted: bool = False  # off the ground: no shadow
-
-
-def arrange(
-    cutouts: Sequence[Cutout], scene: Scene, frame: Frame, random: np.random.Generator, flying: bool
-) -> list[Placed]:
-    """Rows of things, the back row smaller; the first one hovers when it is flying."""
-    rows = _rows(len(cutouts), frame.aspect) if cutouts else []
-    placed: list[Placed] = []
-    for depth, number in enumerate(rows):
-        row = list(cutouts[len(placed) : len(placed) + number])
-        behind = len(rows) - 1 - depth  # 0: the front row
-        placed += _row(row, scene, frame, random, behind, len(rows))
-    if placed and flying and not scene.afloat:
-        placed[0] = _lifted(placed[0], frame, len(placed))
-    return placed
-
-
-def _rows(number: int, aspect: float) -> list[int]:
-    """How many things in each row, back to front."""
-    fit = max(1, min(5, round(2.7 * aspect + 0.8)))
-    rows = -(-number // fit)
-    return [number // rows + (row >= rows - number % rows) for row in range(rows)]
-
-
-def _row(
-    row: list[Cutout],
-    scene: Scene,
-    frame: Frame,
-    random: np.random.Generator,
-    behind: int,
-    rows: int,
-) -> list[Placed]:
-    number = len(row)
-    shrink = (0.86**behind) * (1 if rows == 1 else 0.8)
-    cell = frame.aspect / number
-    seen = (
-        min(cell, {1: 0.6, 2: 0.5, 3: 0.44}.get(number, 0.4))
-        * shrink
-        * min(1, 1.4 * frame.span)
-    )
-    placed = []
-    for index, cutout in enumerate(row):
-        size = seen * random.uniform(0.9, 1.06)
-        centre = frame.aspect / 2 + (index + 0.5 - number / 2) * cell * (0.92 if number > 1 else 1)
-        centre += cell * random.normal(0, 0.05 if number == 1 else 0.03)
-        foot = scene.stand - 0.16 * behind * shrink - random.uniform(0, 0.025)
-        if scene.afloat:
-            foot = 0.5 - 0.22 * behind + 0.12 * (rows - 1) + random.normal(0, 0.05) + size / 2
-        placed.append(_place(cutout, centre, foot, size, frame))
-    return placed
-
-
-def _place(cutout: Cutout, centre: float, foot: float, size: float, frame: Frame) -> Placed:
-    """Stand a thing on `foot`, its longer visible side `size` heights long."""
-    left, top, right, bottom = cutout.box
-    side = size / max(right - left, bottom - top)
-    x = centre - side * (left + right) / 2
-    y = foot - side * bottom
-    height = frame.height
-    return Placed(cutout, round(x * height), round(y * height), max(8, round(side * height)))
-
-
-def _lifted(thing: Placed, frame: Frame, number: int) -> Placed:
-    rise = 0.12 if number == 1 else 0.34
-    top = thing.top - round(rise * frame.height)
-    return replace(thing, top=top, lifted=True)
 
 
 @dataclass(frozen=True, slots=True)

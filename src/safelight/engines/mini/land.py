@@ -9,14 +9,14 @@ from safelight.engines.mini.sky import specks
 
 
 def silhouette(line: Floats, crest: Rgb, foot: Rgb, depth: float) -> Layer:
-    """Fill below the skyline `line` [width], fading from `crest` to `foot` over `depth`."""
+    """Fill below the skyline `line` [width]; from its top, `crest` fades to `foot` over `depth`."""
     highest = float(line.min())
 
     def paint(strip: Strip) -> None:
         if not strip.within(highest - 0.01, 1):
             return
         below = strip.y - line[None]
-        fade = (below / depth).clip(0, 1)
+        fade = ((strip.y - highest) / depth).clip(0, 1)
         colour = [a + fade * (b - a) for a, b in zip(crest, foot, strict=True)]
         strip.blend((below * strip.frame.height + 0.5).clip(0, 1), colour)
 

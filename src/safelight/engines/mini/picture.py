@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from safelight.engines import Pixels
+from safelight.engines.mini.arrange import arrange
 from safelight.engines.mini.canvas import Frame
 from safelight.engines.mini.colours import recolour
-from safelight.engines.mini.compose import Layout, arrange
+from safelight.engines.mini.compose import Layout
 from safelight.engines.mini.lexicon import Floats, Lexicon
 from safelight.engines.mini.prompt import Idea, Subject
 from safelight.engines.mini.scenes import build
@@ -50,9 +51,9 @@ class Sketch:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
         cutouts: list[Cutout] = []
         if self._wanted:
-            conditions = [lexicon.condition(subject.label) for subject in self._wanted]
+            wanted = [(lexicon.condition(s.label), s.count) for s in self.idea.subjects]
             random = self._random(DRAWING)
-            for latents in model.draw(conditions, random, self.steps, self.guidance):  # noqa: B007
+            for latents in model.draw(wanted, random, self.steps, self.guidance):  # noqa: B007
                 yield None
             for subject, latent in zip(self._wanted, latents, strict=True):
                 cutouts.append(_cut_out(subject, model.decode(latent), bool(random.random() < 0.5)))

@@ -75,7 +75,7 @@ def _ridges(site: Site, horizon: float, number: int, height: float, near: Rgb) -
         crest = site.earth(near, 0.72 * (1 - share))
         layers.append(
             land.silhouette(
-                line, crest, mix(crest, site.colours.haze, 0.75 - 0.3 * share), 0.9 * rise
+                line, crest, mix(crest, site.colours.haze, 0.75 - 0.3 * share), 1.25 * rise
             )
         )
         if share < 0.7 and height > 0.3:
@@ -131,19 +131,26 @@ def _field(site: Site) -> tuple[list[Layer], float]:
     for index in range(3):
         line = site.rolling(horizon + 0.05 * index + 0.02, 0.07, 1.0 + 0.5 * index)
         if index < 2:
-            if site.snowy:
-                layers += _wood(site, horizon + 0.02 + 0.04 * index, 0.1, (46, 84, 70), 2)
-            wood = line + land.treetops(site.frame, site.random, 0.0, 0.05 + 0.02 * index)
-            crest = site.earth(mix(green, (40, 92, 60), 0.7), 0.3 - 0.1 * index)
-            layers.append(land.silhouette(wood, crest, crest, 0.1))
+            layers += _hedge(site, line, green, index)
         layers.append(_meadow(site, line, green))
     if not site.snowy and site.setting.light == "day" and site.random.random() < 0.5:
-        blossoms = [(250, 246, 236), (250, 214, 96), (236, 136, 170), (150, 130, 220)]
-        chosen = site.random.permutation(len(blossoms))[:2]
-        layers += land.flowers(
-            site.frame, site.random, horizon + 0.14, [blossoms[index] for index in chosen]
-        )
+        layers += _blossoms(site, horizon + 0.14)
     return layers + _mist(site, horizon), 0.88
+
+
+def _hedge(site: Site, line: Floats, green: Rgb, index: int) -> list[Layer]:
+    """What grows on the hill behind: bushes, in snow conifers."""
+    if site.snowy:
+        return _wood(site, float(line.mean()), 0.1 + 0.03 * index, (46, 84, 70), 2)
+    wood = line + land.treetops(site.frame, site.random, 0.0, 0.05 + 0.02 * index)
+    crest = site.earth(mix(green, (40, 92, 60), 0.7), 0.3 - 0.1 * index)
+    return [land.silhouette(wood, crest, crest, 0.1)]
+
+
+def _blossoms(site: Site, top: float) -> list[Layer]:
+    tones: list[Rgb] = [(250, 246, 236), (250, 214, 96), (236, 136, 170), (150, 130, 220)]
+    chosen = [tones[index] for index in site.random.permutation(len(tones))[:2]]
+    return land.flowers(site.frame, site.random, top, chosen)
 
 
 def _mist(site: Site, horizon: float) -> list[Layer]:

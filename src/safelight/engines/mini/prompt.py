@@ -81,8 +81,11 @@ def parse(prompt: str, lexicon: Lexicon) -> Idea:
     marks = _guess(words, list(_scan(words, lexicon)), lexicon)
     setting, used = _setting(words, marks)
     marks = [mark for mark in marks if mark not in used]
-    flying = any(mark.kind == "flying" for mark in marks)
-    return Idea(tuple(_subjects(words, marks, lexicon)), setting, flying)
+    subjects = tuple(_subjects(words, marks, lexicon))
+    flying = bool(subjects) and any(mark.kind == "flying" for mark in marks)
+    if flying and not setting.is_named:
+        setting = replace(setting, place="sky" if len(subjects) == 1 else "field")
+    return Idea(subjects, setting, flying)
 
 
 def split(prompt: str) -> list[str]:

@@ -76,7 +76,7 @@ def planet(x: float, y: float, radius: float, colour: Rgb, bands: Noise) -> Laye
         across, down = (strip.x - x) / radius, (strip.y - y) / radius
         squared = across**2 + down**2
         facing = np.sqrt((1 - squared).clip(0))
-        lit = (0.62 * facing - 0.5 * across - 0.45 * down).clip(0.04, 1)
+        lit = (0.25 + 0.55 * facing - 0.55 * across - 0.5 * down).clip(0.06, 1.15)
         shade = lit * (1 + 0.22 * bands.at(strip.y + 0.1 * strip.x.mean()))
         edge = ((1 - np.sqrt(squared)) * radius * strip.frame.height).clip(0, 1)
         strip.blend(edge, [channel * shade for channel in colour])

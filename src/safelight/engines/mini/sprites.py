@@ -12,8 +12,6 @@ import onnxruntime as ort
 
 from safelight.engines.mini.lexicon import Floats
 
-RENOISED_AT = 0.5  # time at which a draft is noised again to see which one the flow believes in
-
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -22,7 +20,7 @@ class Recipe:
     steps: int  # Euler steps when the request names none
     guidance: float  # classifier-free guidance scale
     guided_until: float  # time (0 noise … 1 picture) after which guidance stops
-    tries: int  # drafts per sprite, of which the best is kept
+    drafts: int  # of each thing, at least, of which the most typical are kept
 
 
 class SpriteModel:
@@ -38,24 +36,30 @@ class SpriteModel:
 
     def draw(
         self,
-        conditions: Sequence[Floats],
+        wanted: Sequence[tuple[Floats, int]],
         random: np.random.Generator,
         steps: int,
         guidance: float,
-    ) -> Iterator[Floats]:
-        """Yield after each Euler step what the latents [sprites, …] are becoming; last the best."""
-        tries = self.recipe.tries
-        condition = np.repeat(np.stack(conditions).astype(np.float32), tries, axis=0)
-        latent = random.standard_normal((len(condition), *self._latent), dtype=np.float32)
-        again = random.standard_normal(latent.shape, dtype=np.float32)
+    ) -> Iterator[list[Floats]]:
+        """Draw `wanted`, (condition [512], how many of it); yield after each Euler step.
+
+        What comes with a step is one latent for each thing wanted, as it will probably become.
+        """
+        drafts = [max(self.recipe.drafts, 2 * number) for _, number in wanted]
+        condition = np.repeat(np.stack([c for c, _ in wanted]), drafts, axis=0).astype(np.float32)
+        shape = (len(condition), *self._latent)
+        latent: Floats = random.standard_normal(shape, dtype=np.float32)
         times = np.linspace(0, 1, steps + 1, dtype=np.float32)
         for now, then in pairwise(times):
             scale = guidance if now < self.recipe.guided_until else 1.0
             clean = self._guided(latent, float(now), condition, scale)
             latent = latent + ((then - now) / (1 - now)) * (clean - latent)
-            if then < 1:
-                yield clean[::tries]
-        yield self._best(latent, again, condition)
+            groups = np.split(clean, np.cumsum(drafts)[:-1])
+            yield [
+                draft
+                for group, (_, number) in zip(groups, wanted, strict=True)
+                for draft in most_typical(group, number)
+            ]
 
     def decode(self, latent: Floats) -> Floats:
         """One latent → premultiplied RGBA [size, size, 4] in 0..1."""
@@ -75,14 +79,19 @@ class SpriteModel:
         clean: Floats = self._flow.run(None, {"z": latent, "t": times, "c": condition})[0]
         return clean
 
-    def _best(self, latent: Floats, noise: Floats, condition: Floats) -> Floats:
-        """Of each sprite's drafts the one that the flow itself restores best from noise."""
-        half = RENOISED_AT * noise + (1 - RENOISED_AT) * latent
-        error = (self._predict(half, RENOISED_AT, condition) - latent) ** 2
-        drafts = error.mean(tuple(range(1, error.ndim))).reshape(-1, self.recipe.tries)
-        first = np.arange(len(drafts)) * self.recipe.tries
-        best: Floats = latent[first + drafts.argmin(1)]
-        return best
+
+def most_typical(drafts: Floats, number: int) -> Iterator[Floats]:
+    """The `number` most typical drafts of one thing, again from the first after a quarter of them.
+
+    Now and then the flow draws something else altogether. What half of the drafts agree on is
+    what was meant: the outliers are those far from even their nearest neighbours.
+    """
+    flat = drafts.reshape(len(drafts), -1)
+    distance = ((flat[:, None] - flat[None]) ** 2).mean(-1)
+    near = np.sort(distance, axis=1)[:, : len(drafts) // 2 + 1]
+    order = near.mean(1).argsort(kind="stable")[: max(1, len(drafts) // 4)]
+    for index in range(number):
+        yield drafts[order[index % len(order)]]
 
 
 def _session(path: Path, threads: int) -> Any:
