@@ -47,6 +47,8 @@ def _host_problem(parts: SplitResult) -> str | None:
     host = (parts.hostname or "").removesuffix(".")
     if not host:
         return "must name a host"
+    if "%" in host:  # a zone, or an escape that clients read differently
+        return "must name a valid host"
     if parts.netloc.startswith("["):
         return _address_problem(host)
     try:

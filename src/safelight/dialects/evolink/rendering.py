@@ -181,11 +181,11 @@ def _listed(job: Job, catalog: Catalog) -> dict[str, Any]:
         "credits_used": credits_of(job.price_microcredits) if completed else 0,
         "duration": _duration_seconds(job),
         "has_error": STATUS[job.state] == "failed",
-        "has_results": bool(job.pictures),
+        "has_results": completed and bool(job.pictures),
         "id": job.id,
         "model": _model_name(job, catalog),
         "progress": 100 if completed else job.progress,
-        "result_count": len(job.pictures),
+        "result_count": len(job.pictures) if completed else 0,
         "status": STATUS[job.state],
         "type": "image",
     }
