@@ -1,4 +1,4 @@
-"""Sprite autoencoder: 256x256 premultiplied RGBA <-> a 16x16x16 latent of unit variance."""
+"""Sprite autoencoder: 256x256 premultiplied RGBA <-> a 24x16x16 latent of unit variance."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,8 @@ from torch import nn
 from torch.nn import functional
 
 SIDE = 256  # pixels
-CHANNELS = 16  # numbers per latent cell, one cell per 16x16 pixels
-NOISE = 0.12  # spread of the noise that the decoder learns to ignore
+CHANNELS = 24  # numbers per latent cell, one cell per 16x16 pixels
+NOISE = 0.10  # spread of the noise that the decoder learns to ignore
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def _double(channels: int, out: int) -> nn.Sequential:
 
 
 class Autoencoder(nn.Module):
-    """encode: [n,4,256,256] in 0..1 -> [n,16,16,16]; decode: back, unclamped."""
+    """encode: [n,4,256,256] in 0..1 -> [n,24,16,16]; decode: back, unclamped."""
 
     def __init__(self, width: Width) -> None:
         super().__init__()

@@ -26,7 +26,7 @@ FLOW_INPUTS = ("z", "t", "text", "colour", "style")
 
 
 class Decoder(nn.Module):
-    """Latent [n,16,16,16] -> premultiplied RGBA [n,4,256,256] in 0..1."""
+    """Latent [n,24,16,16] -> premultiplied RGBA [n,4,256,256] in 0..1."""
 
     def __init__(self, autoencoder: Autoencoder) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Decoder(nn.Module):
 
 
 class Encoder(Decoder):
-    """Premultiplied RGBA [n,4,256,256] in 0..1 -> latent [n,16,16,16]."""
+    """Premultiplied RGBA [n,4,256,256] in 0..1 -> latent [n,24,16,16]."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.autoencoder.encode(x)
@@ -192,7 +192,7 @@ class Sampler:
         guidance: float = 3.0,
         until: float = 0.7,
     ) -> np.ndarray:
-        """noise [n,16,16,16], text [n,512], colour and style [n] int64 -> [n,4,256,256]."""
+        """noise [n,24,16,16], text [n,512], colour and style [n] int64 -> [n,4,256,256]."""
         z, n, schedule = noise, len(noise), times(steps).tolist()
         for now, after in pairwise(schedule):
             guided = guidance != 1 and now < until

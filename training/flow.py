@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-LATENT = (16, 16, 16)  # channels, rows, columns
-PATCH = 2  # latent cells per token side: 64 tokens of 64 numbers
+LATENT = (24, 16, 16)  # channels, rows, columns
+PATCH = 2  # latent cells per token side: 64 tokens of 96 numbers
 TOKENS = (LATENT[1] // PATCH) ** 2
 CELL = LATENT[0] * PATCH**2
 TEXT = 512  # length of a sentence vector
@@ -82,8 +82,8 @@ class Block(nn.Module):
 class Flow(nn.Module):
     """Predicts velocity, data minus noise, at time t (0 noise, 1 data).
 
-    z [n,16,16,16] float, t [n] float, text [n,512] unit vectors (zeros: no words),
-    colour [n] and style [n] int64 (0: not said) -> velocity [n,16,16,16].
+    z [n,24,16,16] float, t [n] float, text [n,512] unit vectors (zeros: no words),
+    colour [n] and style [n] int64 (0: not said) -> velocity [n,24,16,16].
     """
 
     def __init__(self, size: Size, colours: int, styles: int) -> None:

@@ -31,7 +31,7 @@ SILENT, PAINT_SAID = 0.12, 0.3
 
 @dataclass(frozen=True)
 class Latents:
-    """values [n,16,16,16] half; per (sprite, colour) its first row and its number of rows."""
+    """values [n,24,16,16] half; per (sprite, colour) its first row and its number of rows."""
 
     values: torch.Tensor
     first: torch.Tensor
