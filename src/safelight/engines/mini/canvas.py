@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from PIL import Image
 
 from safelight.engines import Pixels
 from safelight.engines.mini.lexicon import Floats
 
+FIELD_ROWS = 480  # of the coarse field that noise is interpolated from
 STRIP_PIXELS = 1 << 17  # per strip: small enough for the cache and for prompt cancellation
 Colour = Sequence[float] | Sequence[Floats]  # red, green, blue, 0..255
 
@@ -105,10 +107,9 @@ Layer = Callable[[Strip], None]
 
 
 class Noise:
-    """Smooth random values around 0 over the picture: value noise, octaves summed in one product.
+    """Smooth random values around 0 over the picture, the same at every resolution.
 
-    Interpolation in two dimensions is rows @ grid @ columns, with one sparse row of weights per
-    line of pixels, so a strip costs one small matrix product.
+    Octaves of random grids are summed once on a coarse field; strips interpolate it.
     """
 
     def __init__(
@@ -120,23 +121,35 @@ class Noise:
         stretch: float = 1.0,
     ):
         """`cells` per picture height, one octave each; `stretch` > 1 makes them wide and flat."""
-        self._cells = cells
-        self._rows_per_octave = [int(cell) + 4 for cell in cells]
-        columns = []
-        for octave, (cell, rows) in enumerate(zip(cells, self._rows_per_octave, strict=True)):
-            across = int(cell / stretch * frame.aspect) + 4
-            grid = random.standard_normal((rows, across)).astype(np.float32) * falloff**octave
-            columns.append(grid @ _spline(frame.x[0] * cell / stretch, across).T)
-        self._columns: Floats = np.concatenate(columns)  # [sum of rows, width]
+        field = np.zeros((FIELD_ROWS, max(8, round(FIELD_ROWS * frame.aspect))), np.float32)
+        for octave, cell in enumerate(cells):
+            across = cell / stretch * frame.aspect
+            grid = random.standard_normal((int(cell) + 6, int(across) + 6), dtype=np.float32)
+            box = (1.5, 1.5, 1.5 + across, 1.5 + cell)
+            field += falloff**octave * _stretched(_softened(grid), box, field.shape)
+        self._field = Image.fromarray(field)
 
-    def at(self, y: Floats) -> Floats:
-        """y [rows, 1] → [rows, width]."""
-        weights = [
-            _spline(y[:, 0] * cell, rows)
-            for cell, rows in zip(self._cells, self._rows_per_octave, strict=True)
-        ]
-        values: Floats = np.concatenate(weights, axis=1) @ self._columns
-        return values
+    def over(self, strip: "Strip") -> Floats:
+        """[rows, width]"""
+        scale = FIELD_ROWS / strip.frame.height
+        box = (0, strip.top * scale, self._field.width, strip.bottom * scale)
+        size = (strip.frame.width, strip.bottom - strip.top)
+        return np.asarray(self._field.resize(size, Image.Resampling.BICUBIC, box=box))
+
+
+def _stretched(
+    grid: Floats, box: tuple[float, float, float, float], shape: tuple[int, ...]
+) -> Floats:
+    rows, columns = shape
+    image = Image.fromarray(grid).resize((columns, rows), Image.Resampling.BICUBIC, box=box)
+    return np.asarray(image)
+
+
+def _softened(grid: Floats) -> Floats:
+    """What a cubic B-spline over the grid is at its knots: rounder than the values themselves."""
+    for _ in range(2):
+        grid = ((grid[:-2] + 4 * grid[1:-1] + grid[2:]) / 6).T
+    return np.ascontiguousarray(grid)
 
 
 def outline(

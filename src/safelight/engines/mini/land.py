@@ -32,7 +32,7 @@ def snow_cap(
     def paint(strip: Strip) -> None:
         if not strip.within(float(line.min()), below + 0.1):
             return
-        edge = below + 0.035 * ragged.at(strip.y) - strip.y
+        edge = below + 0.035 * ragged.over(strip) - strip.y
         inside = ((strip.y - line[None]) * strip.frame.height + 0.5).clip(0, 1)
         strip.blend(inside * (edge * 60).clip(0, 1) * 0.9, colour)
 
@@ -131,7 +131,7 @@ def ground(
             return
         below = strip.y - line[None]
         depth = (below / max(0.05, 1 - top)).clip(0, 1)
-        shade = 1 + grain * texture.at(strip.y)
+        shade = 1 + grain * texture.over(strip)
         colour = [shade * (f + depth * (n - f)) for f, n in zip(far, near, strict=True)]
         strip.blend((below * strip.frame.height + 0.5).clip(0, 1), colour)
 
@@ -166,7 +166,7 @@ def water(
             ((strip.y - horizon) * strip.frame.height + 0.5).clip(0, 1),
             [f + depth**0.6 * (n - f) for f, n in zip(far, near, strict=True)],
         )
-        phase = 140 * np.log1p(6 * depth) + 5 * swell.at(strip.y)
+        phase = 140 * np.log1p(6 * depth) + 5 * swell.over(strip)
         ripple = (np.sin(phase) - 0.55).clip(0, 1) * (depth > 0) * (0.25 + 0.5 * depth)
         strip.blend(ripple.astype(np.float32), glint)
 
@@ -184,7 +184,7 @@ def glitter(
             return
         depth = (strip.y - horizon).clip(0)
         path = np.exp(-(((strip.x - x) / (0.035 + 0.22 * depth)) ** 2)) * (depth > 0)
-        strip.blend((path * (0.45 + 1.1 * waves.at(strip.y))).clip(0, 0.9), colour)
+        strip.blend((path * (0.45 + 1.1 * waves.over(strip))).clip(0, 0.9), colour)
 
     return paint
 
@@ -213,7 +213,7 @@ def planks(frame: Frame, random: np.random.Generator, top: float, colours: Palet
         if not strip.within(top, 1):
             return
         below = ((strip.y - top) / (1 - top)).clip(0, 1)
-        shade = 1.12 - 0.28 * below + 0.07 * grain.at(strip.y)
+        shade = 1.12 - 0.28 * below + 0.07 * grain.over(strip)
         strip.blend(
             ((strip.y - top) * strip.frame.height + 0.5).clip(0, 1), [c * shade for c in wood]
         )

@@ -78,7 +78,7 @@ class Lexicon:
 
 def inflections(phrase: str) -> list[str]:
     """The phrase as written, then without plural endings or Korean particles."""
-    if phrase[-1:] > "가":
+    if "가" <= phrase[-1:] <= "힣":
         stems = [phrase.removesuffix(particle) for particle in PARTICLES]
         return [phrase] + [stem for stem in dict.fromkeys(stems) if stem and stem != phrase]
     endings = {"ies": "y", "ves": "f", "es": "", "s": ""}

@@ -289,7 +289,7 @@ def _space(site: Site) -> tuple[list[Layer], float]:
     def nebula(strip: Strip) -> None:
         strip.fill((7, 7, 22))
         for shape, colour in zip(shapes, (first, second), strict=True):
-            strip.blend((shape.at(strip.y) * 0.5 + 0.06).clip(0, 0.66), colour)
+            strip.blend((shape.over(strip) * 0.36 + 0.04).clip(0, 0.6), colour)
 
     layers = [nebula, sky.stars(site.frame, site.random, 900, 1.0)]
     if site.random.random() < 0.6:

@@ -1,9 +1,8 @@
 """Reads a prompt: which things, how many, in which colour, and where they are."""
 
-import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise, takewhile
 
 from safelight.engines.mini.lexicon import Lexicon, inflections
 from safelight.engines.mini.words import (
@@ -13,15 +12,17 @@ from safelight.engines.mini.words import (
     IDLE,
     NUMBERS,
     SETTINGS,
+    split,
 )
 
-READ_CHARACTERS = 1500  # of the prompt's beginning; what comes later rarely names the subject
-READ_WORDS = 60
 PHRASE_WORDS = 4
 MOST_SUBJECTS = 3  # different things
 MOST_SPRITES = 9  # drawn in one picture
-SURELY, BARELY = 0.74, 0.3  # nearness at which an unknown word, or a whole prompt, is understood
+SURELY = 0.8  # nearness from which an unknown English word names a thing
+LIKELY = 0.68  # … and a word of another language, or one for a place or a colour, means it
+BARELY = 0.3  # … and a whole prompt of unknown words is understood
 NAMING = ("label", "place", "light", "weather", "backdrop")
+EMPTY_PLACES = ("studio", "room")
 PAIRED = {
     "headphone",
     "glasses",
@@ -80,25 +81,11 @@ def parse(prompt: str, lexicon: Lexicon) -> Idea:
     words = split(prompt)
     marks = _guess(words, list(_scan(words, lexicon)), lexicon)
     setting, used = _setting(words, marks)
-    marks = [mark for mark in marks if mark not in used]
-    subjects = tuple(_subjects(words, marks, lexicon))
+    subjects = tuple(_subjects(words, marks, used, lexicon))
     flying = bool(subjects) and any(mark.kind == "flying" for mark in marks)
     if flying and not setting.is_named:
         setting = replace(setting, place="sky" if len(subjects) == 1 else "field")
     return Idea(subjects, setting, flying)
-
-
-def split(prompt: str) -> list[str]:
-    """Lower-case words; an emoji becomes the words of its Unicode name."""
-    text = unicodedata.normalize("NFKC", prompt[:READ_CHARACTERS]).lower()
-    named = "".join(_spoken(character) for character in text)
-    return [word.strip("'’-_") or "-" for word in re.findall(r"[\w'’-]+", named)][:READ_WORDS]
-
-
-def _spoken(character: str) -> str:
-    if unicodedata.category(character) != "So":
-        return character
-    return f" {unicodedata.name(character, '').lower()} "
 
 
 def _scan(words: list[str], lexicon: Lexicon) -> Iterator[Mark]:
@@ -178,17 +165,23 @@ def _guess(words: list[str], marks: list[Mark], lexicon: Lexicon) -> list[Mark]:
     """
     follows = {mark.start: mark for mark in marks}
     unknown = [mark for mark in marks if mark.kind == "unknown" and not _modifies(mark, follows)]
-    meanings = lexicon.nearest([mark.value for mark in unknown])
+    meanings = dict(zip(unknown, lexicon.nearest([m.value for m in unknown]), strict=True))
     guesses = {
         mark: replace(mark, kind=kind, value=value)
-        for mark, (kind, value, nearness) in zip(unknown, meanings, strict=True)
-        if nearness >= SURELY
+        for mark, (kind, value, nearness) in meanings.items()
+        if nearness >= (SURELY if mark.value.isascii() and kind == "label" else LIKELY)
     }
     marks = [guesses.get(mark, mark) for mark in marks]
-    if not unknown or any(mark.kind in NAMING for mark in marks):
+    if not unknown or any(_says_something(mark) for mark in marks):
         return marks
     [(kind, value, nearness)] = lexicon.nearest([" ".join(words)])
     return [*marks, Mark(kind, value, 0, len(words))] if nearness >= BARELY else marks
+
+
+def _says_something(mark: Mark) -> bool:
+    """Is there a picture in this alone? An empty studio is none."""
+    scenery = mark.kind == "place" and mark.value not in EMPTY_PLACES
+    return scenery or mark.kind in ("label", "light", "weather")
 
 
 def _modifies(mark: Mark, follows: dict[int, Mark]) -> bool:
@@ -198,12 +191,16 @@ def _modifies(mark: Mark, follows: dict[int, Mark]) -> bool:
     return adjective or not mark.value.isalpha() or (mark.value.isascii() and len(mark.value) < 3)
 
 
-def _subjects(words: list[str], marks: list[Mark], lexicon: Lexicon) -> Iterator[Subject]:
+def _subjects(
+    words: list[str], marks: list[Mark], used: set[Mark], lexicon: Lexicon
+) -> Iterator[Subject]:
     """The things to draw, in the order they were named, each once."""
-    things = _things(marks, lexicon)
+    things = _things([mark for mark in marks if mark not in used])
     room, seen = MOST_SPRITES, set[str]()
     for mark in things:
-        colour = _colour_of(mark, marks)
+        colour = _colour_of(
+            mark, [other for other in marks if other not in used or other.kind != "colour"]
+        )
         label = lexicon.in_colour(mark.value, colour) if colour else mark.value
         colour = colour or SETTINGS["colour"].get(label.split()[0].lower())
         if label in seen or len(seen) == MOST_SUBJECTS or room == 0:
@@ -214,7 +211,7 @@ def _subjects(words: list[str], marks: list[Mark], lexicon: Lexicon) -> Iterator
         yield Subject(label, colour, count)
 
 
-def _things(marks: list[Mark], lexicon: Lexicon) -> list[Mark]:
+def _things(marks: list[Mark]) -> list[Mark]:
     """The marks to draw. A colour with nothing to colour may be a thing itself: an orange."""
     things = [mark for mark in marks if mark.kind == "label"]
     if things or not (colours := [mark for mark in marks if mark.kind == "colour"]):
@@ -226,7 +223,7 @@ def _things(marks: list[Mark], lexicon: Lexicon) -> list[Mark]:
 def _colour_of(thing: Mark, marks: list[Mark]) -> str | None:
     """The nearest colour before the thing, with no other thing and at most three words between."""
     for mark in reversed([mark for mark in marks if mark.stop <= thing.start]):
-        if mark.kind == "label" or thing.start - mark.stop > 3:
+        if mark.kind in NAMING or thing.start - mark.stop > 3:
             return None
         if mark.kind == "colour":
             return mark.value
@@ -238,7 +235,17 @@ def _count_of(thing: Mark, words: list[str], marks: list[Mark], things: list[Mar
         if mark.kind == "number" and _counted(mark, words, things) == thing:
             paired = words[mark.start] in ("pair", "both") and thing.value in PAIRED
             return 1 if paired else int(mark.value)
-    return 1
+    return _repeats(thing, things, words)
+
+
+def _repeats(thing: Mark, things: list[Mark], words: list[str]) -> int:
+    """How often it is said in a row, as emoji are: 🐧🐧🐧."""
+    here = things.index(thing)
+    row = takewhile(
+        lambda pair: pair[1].start == pair[0].stop and words[pair[1].start] == words[thing.start],
+        pairwise(things[here:]),
+    )
+    return 1 + len(list(row))
 
 
 def _counted(number: Mark, words: list[str], things: list[Mark]) -> Mark | None:

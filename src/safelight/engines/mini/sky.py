@@ -45,7 +45,7 @@ def clouds(
     def paint(strip: Strip) -> None:
         if not strip.within(0, horizon):
             return
-        density = shape.at(strip.y)
+        density = shape.over(strip)
         fade = (1.25 - strip.y / horizon).clip(0, 1) * ((horizon - strip.y) * 8).clip(0, 1)
         mask = ((density - low) * 1.1).clip(0, 1) * fade
         shade = (density - low - 0.5).clip(0, 0.6) * 0.5
@@ -77,7 +77,7 @@ def planet(x: float, y: float, radius: float, colour: Rgb, bands: Noise) -> Laye
         squared = across**2 + down**2
         facing = np.sqrt((1 - squared).clip(0))
         lit = (0.25 + 0.55 * facing - 0.55 * across - 0.5 * down).clip(0.06, 1.15)
-        shade = lit * (1 + 0.22 * bands.at(strip.y + 0.1 * strip.x.mean()))
+        shade = lit * (1 + 0.22 * bands.over(strip))
         edge = ((1 - np.sqrt(squared)) * radius * strip.frame.height).clip(0, 1)
         strip.blend(edge, [channel * shade for channel in colour])
 
@@ -138,6 +138,6 @@ def fog(frame: Frame, random: np.random.Generator, colour: Rgb, horizon: float) 
 
     def paint(strip: Strip) -> None:
         bank = np.exp(-(((strip.y - horizon) / 0.22) ** 2))
-        strip.blend((bank * (0.75 + 0.5 * shape.at(strip.y))).clip(0, 0.92), colour)
+        strip.blend((bank * (0.75 + 0.5 * shape.over(strip))).clip(0, 0.92), colour)
 
     return paint

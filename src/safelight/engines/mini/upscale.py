@@ -33,8 +33,8 @@ def unpremultiply(sprite: Floats) -> tuple[Floats, Floats]:
         sure = np.ascontiguousarray(sprite[..., 3:])
     inside: Floats = smooth(sprite[..., :3] / np.maximum(sprite[..., 3:], 0.5))
     colour, known = inside * sure, sure
-    for radius in (1, 2, 4, 8, 16):
-        spread = _box_mean(_box_mean(np.concatenate([colour, known], -1), radius), radius)
+    for radius in (1, 3, 8):
+        spread = _box_mean(np.concatenate([colour, known], -1), radius)
         filled = spread[..., :3] / np.maximum(spread[..., 3:], 1e-4)
         gap = 1 - known
         colour = colour + gap * filled * (spread[..., 3:] > 0.01)
@@ -72,17 +72,17 @@ def cut_out(rgb: Floats, alpha: Floats, mirrored: bool = False) -> Cutout:
     """Sharpen a sprite's colours and measure what of it is visible."""
     if mirrored:
         rgb, alpha = rgb[:, ::-1], alpha[:, ::-1]
-    large = _image(rgb).resize((TEXTURE_PIXELS, TEXTURE_PIXELS), Image.Resampling.LANCZOS)
     soft = Image.fromarray(np.ascontiguousarray(alpha, np.float32))
-    return Cutout(_sharpen(large), soft, _visible(alpha))
+    return Cutout(_sharpen(_image(rgb)), soft, _visible(alpha))
 
 
 def _sharpen(image: Image.Image) -> Image.Image:
-    """Unsharp mask without halos: no pixel leaves the range of its neighbourhood."""
-    sharp = image.filter(ImageFilter.UnsharpMask(radius=5, percent=160, threshold=0))
-    small = image.resize((TEXTURE_PIXELS // 2, TEXTURE_PIXELS // 2), Image.Resampling.BOX)
+    """Enlarge with an unsharp mask but no halos: no pixel leaves the range of its neighbours."""
+    size = (TEXTURE_PIXELS, TEXTURE_PIXELS)
+    large = image.resize(size, Image.Resampling.LANCZOS)
+    sharp = large.filter(ImageFilter.UnsharpMask(radius=4, percent=160, threshold=0))
     low, high = (
-        small.filter(limit(5)).resize(image.size, Image.Resampling.BILINEAR)
+        image.filter(limit(3)).resize(size, Image.Resampling.BILINEAR)
         for limit in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
     )
     return Image.fromarray(np.asarray(sharp).clip(np.asarray(low), np.asarray(high)))

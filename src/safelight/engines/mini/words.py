@@ -1,7 +1,13 @@
-"""The words the parser knows by heart, read from words.toml."""
+"""The words of a prompt, and those the parser knows by heart: words.toml."""
 
+import re
 import tomllib
+import unicodedata
 from importlib.resources import files
+
+READ_WORDS = 60
+READ_CHARACTERS = 1500  # of the prompt's beginning; what comes later rarely names the subject
+HANGING = re.compile(r"(?<=[\u30a1-\u30fc\u4e00-\u9fff])([\u3041-\u3096]+|[的在和])")
 
 
 def _phrases(text: str) -> list[str]:
@@ -23,3 +29,17 @@ FLYING = frozenset(_phrases(_known["flying"]))
 BACKDROP = frozenset(_phrases(_known["backdrop"]))
 COUNTERS = frozenset(_phrases(_known["counters"]))
 PARTICLES = tuple(_phrases(_known["particles"]))
+
+
+def split(prompt: str) -> list[str]:
+    """Lower-case words; an emoji becomes its Unicode name, 雪の中 becomes 雪 中."""
+    text = unicodedata.normalize("NFKC", prompt[:READ_CHARACTERS]).lower()
+    spoken = HANGING.sub(" ", "".join(_spoken(character) for character in text))
+    words = (word.strip("'’-_") for word in re.findall(r"[\w'’-]+", spoken))
+    return [re.sub("['’]s$", "", word) for word in words if word][:READ_WORDS]
+
+
+def _spoken(character: str) -> str:
+    if unicodedata.category(character) != "So":
+        return character
+    return f" {unicodedata.name(character, '').lower()} "
