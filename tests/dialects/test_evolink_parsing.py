@@ -151,6 +151,11 @@ def test_processing_includes_what_is_pending():
     assert query.states == {State.BACKLOGGED, State.QUEUED, State.RUNNING}
 
 
+def test_filters_without_a_value_are_ignored():
+    query = evolink.parse_list_query({"status": "", "type": "", "model": ""})
+    assert query == evolink.parse_list_query({})
+
+
 def test_we_make_no_videos():
     assert evolink.parse_list_query({"type": "video"}).matches_nothing
 
@@ -163,6 +168,7 @@ def test_we_make_no_videos():
         ("page", "0"),
         ("page", "-1"),
         ("page", "1.5"),
+        ("page", ""),
         ("page", "１"),
         ("page", "9" * 30),
         ("page_size", "51"),

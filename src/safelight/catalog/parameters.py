@@ -16,8 +16,11 @@ Meaning = Literal[
 ]  # fmt: skip
 
 CHARACTERS_SHOWN = 60  # of a wrong value in a message
-MEDIA_URI = (  # of a picture: an HTTP(S) address in ASCII, or the picture itself
-    r"(?:https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?(?:[/?#][!-~]*)?"
+# What may follow a host, by https://www.rfc-editor.org/rfc/rfc3986#appendix-A
+_PCHAR = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
+URI_REST = rf"(?:/{_PCHAR}*)?(?:\?(?:{_PCHAR}|\?)*)?(?:#(?:{_PCHAR}|\?)*)?"
+MEDIA_URI = (  # of a picture: an HTTP(S) address, or the picture itself
+    rf"(?:https?://[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{{1,5}})?{URI_REST}"
     r"|data:[a-z0-9.+-]+/[a-z0-9.+-]+;base64,[A-Za-z0-9+/=_-]+)"
 )
 _MEDIA_URI = re.compile(MEDIA_URI)

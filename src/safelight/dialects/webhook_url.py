@@ -5,6 +5,7 @@ import re
 import unicodedata
 from urllib.parse import SplitResult, urlsplit
 
+from safelight.catalog.parameters import URI_REST
 from safelight.errors import InvalidRequest
 
 URL_CHARACTERS_MAX = 2048
@@ -35,6 +36,9 @@ def _problem(url: str) -> str | None:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
+        return "is not a valid URL"
+    rest = url[len("https://") + len(parts.netloc) :]
+    if not re.fullmatch(URI_REST, rest):
         return "is not a valid URL"
     if "@" in parts.netloc:
         return "must not carry a user name or password"

@@ -6,6 +6,7 @@ from safelight.api.openapi.evolink_replies import ID, REPLIES
 from safelight.api.openapi.krea import EXAMPLE_PROMPT, WAIT
 from safelight.api.openapi.prices import price_table
 from safelight.api.openapi.schemas import (
+    TEXT_OR_NOTHING_PATTERN,
     Schema,
     event_stream,
     header_parameter,
@@ -20,6 +21,7 @@ from safelight.catalog import Catalog, Model, Offer
 from safelight.dialects.evolink.parsing import (
     BATCH_TASKS_MAX,
     IDEMPOTENCY_KEY,
+    MODEL_NAME,
     PAGE_MAX,
     PAGE_SIZE_DEFAULT,
     PAGE_SIZE_MAX,
@@ -106,12 +108,14 @@ def _list() -> dict[str, Any]:
         "parameters": [
             query_parameter(
                 "status",
-                {"type": "string", "enum": list(STATES_OF_STATUS)},
+                {"type": "string", "enum": [*STATES_OF_STATUS, ""]},
                 '"processing" includes tasks that are pending.',
             ),
-            query_parameter("type", {"type": "string", "enum": list(TYPES)}, "Kind of output."),
+            query_parameter("type", {"type": "string", "enum": [*TYPES, ""]}, "Kind of output."),
             query_parameter(
-                "model", {"type": "string", "pattern": "^[!-~]{1,128}$"}, "Name of a model."
+                "model",
+                {"type": "string", "pattern": f"^({MODEL_NAME.pattern})?$"},
+                "Name of a model.",
             ),
             query_parameter("page", page, "Which page."),
             query_parameter("page_size", size, "How many tasks on a page."),
@@ -122,7 +126,7 @@ def _list() -> dict[str, Any]:
 def _batch() -> dict[str, Any]:
     ids: Schema = {
         "type": "array",
-        "items": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+        "items": {"type": "string", "pattern": TEXT_OR_NOTHING_PATTERN},
         "minItems": 1,
         "maxItems": BATCH_TASKS_MAX,
         "uniqueItems": True,

@@ -8,7 +8,11 @@ TEXT: Schema = {"type": "string"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 CREDITS: Schema = {"type": "number"}
 PROGRESS: Schema = {"type": "integer", "minimum": 0, "maximum": 100}
-ID: Schema = {"type": "string", "example": "task-unified-1751280000-k2t9x8a3"}
+ID: Schema = {
+    "type": "string",
+    "pattern": "^task-unified-[0-9]{1,12}-[a-z0-9]{1,32}$",
+    "example": "task-unified-1751280000-k2t9x8a3",
+}
 STATUS: Schema = {"type": "string", "enum": list(STATUSES)}
 
 TASK: dict[str, Schema] = {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from safelight.catalog.parameters import MEDIA_URI, Parameter
+from safelight.catalog.parameters import MEDIA_URI, URI_REST, Parameter
 
 Schema = dict[str, Any]
 
@@ -12,11 +12,11 @@ Schema = dict[str, Any]
 TEXT_PATTERN = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 TEXT_OR_NOTHING_PATTERN = r"^[^\u0000]*$"
 
-# What a webhook's address looks like. A public IP address or a name in another script is taken
-# too; names and addresses of internal networks are not.
+# What a webhook's address looks like, mostly: longer names, names in other scripts and public IP
+# addresses are taken too; names and addresses of internal networks are not.
 WEBHOOK_PATTERN = (
-    r"^https://([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}(:(443|8443))?"
-    r"([/?#][A-Za-z0-9._~:/?#!$&'()*+,;=%@-]*)?$"
+    r"^https://([a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?\.){1,4}[a-z]{2,24}(:(443|8443))?"
+    rf"{URI_REST}$"
 )
 WEBHOOK_URL: Schema = {
     "type": "string",

@@ -19,6 +19,7 @@ PAGE_MAX = 1_000_000
 PAGE_SIZE_MAX = 50
 PAGE_SIZE_DEFAULT = 20
 MODEL_CHARACTERS_MAX = 128
+MODEL_NAME = re.compile(rf"[!-~]{{1,{MODEL_CHARACTERS_MAX}}}")
 TYPES = ("image", "video", "audio", "text")  # of which we only make one
 IDEMPOTENCY_KEY = re.compile(r"[A-Za-z0-9._-]{16,96}")
 
@@ -77,14 +78,14 @@ def parse_batch(body: bytes) -> list[str]:
 
 
 def parse_list_query(query: Mapping[str, str]) -> ListQuery:
-    """Parameters that are unknown or empty are ignored."""
+    """Parameters that are unknown are ignored, and so are filters without a value."""
     status, kind, model = (query.get(name) or None for name in ("status", "type", "model"))
     if status is not None and status not in STATES_OF_STATUS:
         words = ", ".join(STATES_OF_STATUS)
         raise InvalidRequest(f"status must be one of {words}", parameter="status")
     if kind is not None and kind not in TYPES:
         raise InvalidRequest(f"type must be one of {', '.join(TYPES)}", parameter="type")
-    if model is not None and (len(model) > MODEL_CHARACTERS_MAX or not model.isprintable()):
+    if model is not None and not MODEL_NAME.fullmatch(model):
         raise InvalidRequest("model is not the name of a model", parameter="model")
     return ListQuery(
         states=None if status is None else STATES_OF_STATUS[status],
@@ -125,7 +126,7 @@ def _webhook_url(fields: Mapping[str, Any], parameter: str | None) -> str | None
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
-    text = query.get(name) or str(default)
+    text = query.get(name, str(default))
     if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= maximum:
         message = f"{name} must be a whole number from 1 to {maximum}"
         raise InvalidRequest(message, parameter=name)

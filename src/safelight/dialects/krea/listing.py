@@ -19,7 +19,10 @@ NEVER_MS = 1 << 62  # later than any job
 # The wire's cursor is a moment, but many jobs may share a millisecond. Ours is the moment the last
 # job was created with its `seq` in the digits below the millisecond: still a valid timestamp.
 SEQ_DIGITS = 12
-_CURSOR = re.compile(r"(.{19}\.[0-9]{3})([0-9]{12})(Z)", re.ASCII)
+_CURSOR = re.compile(r"(.{19}\.[0-9]{3})([0-9]{12})(Z)")
+_MOMENT = re.compile(  # https://www.rfc-editor.org/rfc/rfc3339#section-5.6
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+)
 
 # Words for a running job differ only in how far it is: `ListQuery.admits` tells them apart.
 STATE_OF_STATUS = {
@@ -56,15 +59,15 @@ class ListQuery:
 
 
 def parse_list_query(query: Mapping[str, str]) -> ListQuery:
-    """Parameters that are unknown or empty are ignored. Raises InvalidRequest."""
-    status, types = query.get("status") or None, query.get("types") or None
+    """Parameters that are unknown are ignored. Raises InvalidRequest."""
+    status, types = query.get("status"), query.get("types")
     if status is not None and status not in STATUSES:
         raise InvalidRequest(f"status must be one of {', '.join(STATUSES)}", parameter="status")
-    before_ms, before_seq = _before(query.get("cursor") or None)
+    before_ms, before_seq = _before(query.get("cursor"))
     return ListQuery(
         before_ms=before_ms,
         before_seq=before_seq,
-        limit=_limit(query.get("limit") or str(LIMIT_DEFAULT)),
+        limit=_limit(query.get("limit", str(LIMIT_DEFAULT))),
         types=None if types is None else _types(types),
         status=status,
     )
@@ -90,13 +93,15 @@ def _before(cursor: str | None) -> tuple[int, int]:
 
 
 def _microseconds(text: str) -> int:
-    """Since 1970. A timestamp without an offset is in UTC."""
+    """Since 1970."""
+    text = text.upper()
     try:
-        moment = datetime.fromisoformat(text)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise InvalidRequest("cursor must be an ISO 8601 timestamp", parameter="cursor") from None
+        if not _MOMENT.fullmatch(text):
+            raise ValueError
+        since = datetime.fromisoformat(text) - datetime(1970, 1, 1, tzinfo=UTC)
+    except ValueError:
+        message = "cursor must be an ISO 8601 timestamp, as 2025-01-15T10:30:00.000Z"
+        raise InvalidRequest(message, parameter="cursor") from None
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
