@@ -26,6 +26,7 @@ from safelight.errors import JobErrorCode
 
 # What the original announced for its outdated names; here they are understood without an end.
 ALIASES_SUNSET_DATE = "2026-06-19"
+ALIASES_REASON = "The field has a new name."
 EXAMPLE_PROMPT = "a serene mountain landscape at sunset"
 
 JOB_ID: Schema = {
@@ -132,7 +133,7 @@ def _generate(model: Model, offer: Offer) -> dict[str, Any]:
         },
     }
     aliases = [
-        {"from": old, "to": new, "sunset_date": ALIASES_SUNSET_DATE}
+        {"from": old, "to": new, "sunset_date": ALIASES_SUNSET_DATE, "reason": ALIASES_REASON}
         for old, new in offer.aliases.items()
     ]
     return {**operation, "x-krea-deprecated-field-aliases": aliases} if aliases else operation
