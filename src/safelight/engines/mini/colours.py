@@ -21,7 +21,7 @@ TARGETS: dict[str, tuple[float | None, float, float]] = {
 }
 MOST_ACCENT = 0.12  # of a thing; more than that is no accent
 ACCENT_RADIANS = 0.85, 1.35  # hues further than that from the main one stay: an apple's leaf
-HUE_SPREAD = 0.3  # of the original variation of hue around the main one
+HUE_SPREAD = 0.15  # of the original variation of hue around the main one
 
 
 def recolour(rgb: Floats, alpha: Floats, colour: str) -> Floats:
@@ -47,7 +47,7 @@ def _tint(rgb: Floats, alpha: Floats, hue: float, saturation: float, gain: float
     mean_saturation = weight.sum() / ((alpha * value).sum() + 1e-6)
     turned = (old_hue - main + np.pi) % (2 * np.pi) - np.pi
     if mean_saturation > 0.25:
-        new_saturation = (old_saturation * saturation / mean_saturation).clip(0.3, 1)
+        new_saturation = (old_saturation * saturation / mean_saturation).clip(0.55 * saturation, 1)
         painted = from_hsv(hue + HUE_SPREAD * turned, new_saturation, (value * gain).clip(0, 1))
         near, far = ACCENT_RADIANS
         accent = ((np.abs(turned) - near) / (far - near)).clip(0, 1)

@@ -13,7 +13,7 @@ from safelight.engines.mini.compose import Layout
 from safelight.engines.mini.lexicon import Floats, Lexicon
 from safelight.engines.mini.prompt import Idea, Subject
 from safelight.engines.mini.scenes import build
-from safelight.engines.mini.sprites import SpriteModel
+from safelight.engines.mini.sprites import SpriteModel, Wish
 from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
 
 FEWEST_STEPS, MOST_STEPS = 4, 50  # Euler steps
@@ -51,12 +51,17 @@ class Sketch:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
         cutouts: list[Cutout] = []
         if self._wanted:
-            wanted = [(lexicon.condition(s.label), s.count) for s in self.idea.subjects]
+            wishes = [
+                Wish(lexicon.condition(subject.label), subject.colour, subject.count)
+                for subject in self.idea.subjects
+            ]
             random = self._random(DRAWING)
-            for latents in model.draw(wanted, random, self.steps, self.guidance):  # noqa: B007
+            for latents in model.draw(wishes, random, self.steps, self.guidance):  # noqa: B007
                 yield None
             for subject, latent in zip(self._wanted, latents, strict=True):
-                cutouts.append(_cut_out(subject, model.decode(latent), bool(random.random() < 0.5)))
+                sprite = model.decode(latent)
+                colour = None if model.recipe.colours else subject.colour
+                cutouts.append(_cut_out(sprite, colour, mirrored=bool(random.random() < 0.5)))
                 yield None
             yield self._preview(cutouts)
         self.pixels = np.empty((self.height, self.width, 3), np.uint8)
@@ -86,8 +91,9 @@ class Sketch:
             yield
 
 
-def _cut_out(subject: Subject, sprite: Floats, mirrored: bool) -> Cutout:
+def _cut_out(sprite: Floats, colour: str | None, mirrored: bool) -> Cutout:
+    """`colour` is for flows that know none: it is painted over the decoder's."""
     rgb, alpha = unpremultiply(sprite)
-    if subject.colour:
-        rgb = recolour(rgb, alpha, subject.colour)
+    if colour:
+        rgb = recolour(rgb, alpha, colour)
     return cut_out(rgb, alpha, mirrored)

@@ -1,5 +1,6 @@
 """Reads a prompt: which things, how many, in which colour, and where they are."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, takewhile
@@ -18,9 +19,10 @@ from safelight.engines.mini.words import (
 PHRASE_WORDS = 4
 MOST_SUBJECTS = 3  # different things
 MOST_SPRITES = 9  # drawn in one picture
-SURELY = 0.8  # nearness from which an unknown English word names a thing
-LIKELY = 0.68  # … and a word of another language, or one for a place or a colour, means it
+SURELY = 0.8  # nearness from which an unknown Latin or Korean word names a thing
+LIKELY = 0.68  # … and a word of another script, or one for a place or a colour, means it
 BARELY = 0.3  # … and a whole prompt of unknown words is understood
+HARD = re.compile("[a-z가-힣]")
 NAMING = ("label", "place", "light", "weather", "backdrop")
 EMPTY_PLACES = ("studio", "room")
 PAIRED = {
@@ -169,7 +171,7 @@ def _guess(words: list[str], marks: list[Mark], lexicon: Lexicon) -> list[Mark]:
     guesses = {
         mark: replace(mark, kind=kind, value=value)
         for mark, (kind, value, nearness) in meanings.items()
-        if nearness >= (SURELY if mark.value.isascii() and kind == "label" else LIKELY)
+        if nearness >= (SURELY if kind == "label" and HARD.match(mark.value) else LIKELY)
     }
     marks = [guesses.get(mark, mark) for mark in marks]
     if not unknown or any(_says_something(mark) for mark in marks):

@@ -33,7 +33,7 @@ def unpremultiply(sprite: Floats) -> tuple[Floats, Floats]:
         sure = np.ascontiguousarray(sprite[..., 3:])
     inside: Floats = smooth(sprite[..., :3] / np.maximum(sprite[..., 3:], 0.5))
     colour, known = inside * sure, sure
-    for radius in (1, 3, 8):
+    for radius in (1, 3, 8, 16):
         spread = _box_mean(np.concatenate([colour, known], -1), radius)
         filled = spread[..., :3] / np.maximum(spread[..., 3:], 1e-4)
         gap = 1 - known
