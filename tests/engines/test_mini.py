@@ -203,6 +203,7 @@ def test_korean_and_english_make_the_same_picture(engine: MiniEngine):
         "한" * 18000,
         "zxqv",
         "\u200b",
+        "\ud800 cat",
         "-_'",
     ],
 )

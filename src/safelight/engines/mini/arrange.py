@@ -45,8 +45,8 @@ def arrange(
     cutouts: Sequence[Cutout], scene: Scene, frame: Frame, random: np.random.Generator, flying: bool
 ) -> list[Placed]:
     """Back to front, the back rows smaller; the first thing hovers when it is flying."""
-    flier = cutouts[:1] if flying and not scene.afloat else []
-    placed = [_hover(thing, frame, random, len(cutouts) == 1) for thing in flier]
+    fliers = cutouts[:1] if flying and not scene.afloat else []
+    placed = [_hover(thing, frame, random) for thing in fliers]
     for row in _rows(len(cutouts) - len(placed), frame.aspect):
         things = cutouts[len(placed) : len(placed) + row.number]
         placed += [
@@ -90,10 +90,10 @@ def _stand(cutout: Cutout, spot: tuple[float, float, float], frame: Frame) -> Pl
     return Placed(cutout, round(x * pixels), round(y * frame.height), max(8, round(side * pixels)))
 
 
-def _hover(cutout: Cutout, frame: Frame, random: np.random.Generator, alone: bool) -> Placed:
-    """In the air: in the middle when it is alone, else above the others, to one side."""
-    size = (0.5 if alone else 0.36) * frame.span * random.uniform(0.9, 1.05)
-    centre = 0.5 if alone else random.choice([0.28, 0.72])
-    foot = (0.66 if alone else 0.4) + random.uniform(-0.03, 0.03)
+def _hover(cutout: Cutout, frame: Frame, random: np.random.Generator) -> Placed:
+    """In the air above the others, to one side."""
+    size = 0.36 * frame.span * random.uniform(0.9, 1.05)
+    centre = random.choice([0.28, 0.72])
+    foot = 0.4 + random.uniform(-0.03, 0.03)
     placed = _stand(cutout, (centre * frame.aspect, foot, size), frame)
     return replace(placed, lifted=True)

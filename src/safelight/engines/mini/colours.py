@@ -4,8 +4,7 @@ import numpy as np
 
 from safelight.engines.mini.lexicon import Floats
 
-# name: (hue in degrees or None for greys, saturation, brightness gain)
-TARGETS: dict[str, tuple[float | None, float, float]] = {
+HUES = {  # hue in degrees, saturation, gain of brightness
     "red": (356, 0.85, 1.0),
     "orange": (26, 0.88, 1.0),
     "yellow": (50, 0.85, 1.05),
@@ -15,29 +14,38 @@ TARGETS: dict[str, tuple[float | None, float, float]] = {
     "pink": (335, 0.5, 1.05),
     "gold": (43, 0.78, 0.95),
     "brown": (24, 0.6, 0.62),
-    "black": (None, 0.1, 0.3),  # greys: (None, darkest, range)
-    "silver": (None, 0.42, 0.56),
-    "white": (None, 0.72, 0.28),
 }
-MOST_ACCENT = 0.12  # of a thing; more than that is no accent
+GREYS = {  # darkest, middle and brightest level
+    "black": (0.05, 0.19, 0.5),
+    "silver": (0.2, 0.66, 0.98),
+    "white": (0.3, 0.93, 1.0),
+}
+MOST_ACCENT = 0.18  # of a thing; more than that is no accent
 ACCENT_RADIANS = 0.85, 1.35  # hues further than that from the main one stay: an apple's leaf
 HUE_SPREAD = 0.15  # of the original variation of hue around the main one
 
 
 def recolour(rgb: Floats, alpha: Floats, colour: str) -> Floats:
     """rgb [h, w, 3] and alpha [h, w], all 0..1 → the same thing in that colour."""
-    hue, second, third = TARGETS[colour]
-    if hue is None:
-        return _grey(rgb, alpha, darkest=second, spread=third)
-    return _tint(rgb, alpha, np.deg2rad(hue), saturation=second, gain=third)
+    if colour in GREYS:
+        return _grey(rgb, alpha, *GREYS[colour])
+    hue, saturation, gain = HUES[colour]
+    return _tint(rgb, alpha, float(np.deg2rad(hue)), saturation, gain)
 
 
-def _grey(rgb: Floats, alpha: Floats, darkest: float, spread: float) -> Floats:
-    """Stretch the sprite's own range of luminance over the range of the grey."""
+def _grey(rgb: Floats, alpha: Floats, darkest: float, middle: float, brightest: float) -> Floats:
+    """Bend the thing's own range of luminance so that its median becomes the middle grey."""
     luminance = rgb @ np.array([0.3, 0.59, 0.11], np.float32)
-    low, high = np.quantile(luminance[alpha > 0.5], [0.02, 0.98]) if (alpha > 0.5).any() else (0, 1)
-    level = ((luminance - low) / max(high - low, 0.25)).clip(0, 1)
-    return np.repeat((darkest + spread * level)[..., None], 3, axis=-1)
+    inside = luminance[alpha > 0.5]
+    if not len(inside):
+        inside = luminance.ravel()
+    low, median, high = np.quantile(inside, [0.02, 0.5, 0.98])
+    spread = max(float(high - low), 0.2)
+    level = ((luminance - low) / spread).clip(0, 1)
+    half = min(max(float(median - low) / spread, 0.05), 0.95)
+    bend = np.log((middle - darkest) / (brightest - darkest)) / np.log(half)
+    grey = darkest + (brightest - darkest) * level ** float(bend)
+    return np.repeat(grey[..., None], 3, axis=-1)
 
 
 def _tint(rgb: Floats, alpha: Floats, hue: float, saturation: float, gain: float) -> Floats:

@@ -1,7 +1,7 @@
 """One picture from idea to pixels: the order of work, and where its randomness comes from."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -72,6 +72,8 @@ class Sketch:
 
     def _layout(self, cutouts: list[Cutout], frame: Frame) -> Layout:
         scene = build(self.idea.setting, frame, self._random(PAINTING), alone=not cutouts)
+        if self.idea.flying and len(self.idea.subjects) == 1:
+            scene = replace(scene, afloat=True)
         placed = arrange(cutouts, scene, frame, self._random(LAYING_OUT), self.idea.flying)
         return Layout(scene, placed)
 

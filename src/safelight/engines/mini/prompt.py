@@ -7,6 +7,7 @@ from itertools import pairwise, takewhile
 
 from safelight.engines.mini.lexicon import Lexicon, inflections
 from safelight.engines.mini.words import (
+    AIRBORNE,
     BACKDROP,
     COUNTERS,
     FLYING,
@@ -84,7 +85,10 @@ def parse(prompt: str, lexicon: Lexicon) -> Idea:
     marks = _guess(words, list(_scan(words, lexicon)), lexicon)
     setting, used = _setting(words, marks)
     subjects = tuple(_subjects(words, marks, used, lexicon))
-    flying = bool(subjects) and any(mark.kind == "flying" for mark in marks)
+    flying = bool(subjects) and (
+        any(mark.kind == "flying" for mark in marks)
+        or (subjects[0].label in AIRBORNE and setting.place not in (None, *EMPTY_PLACES))
+    )
     if flying and not setting.is_named:
         setting = replace(setting, place="sky" if len(subjects) == 1 else "field")
     return Idea(subjects, setting, flying)

@@ -26,6 +26,7 @@ NUMBERS = {word: int(number) for word, number in _table(_known["number"]).items(
 ALIASES = _table(_known["label"])
 IDLE = frozenset(_phrases(_known["idle"]))
 FLYING = frozenset(_phrases(_known["flying"]))
+AIRBORNE = frozenset(_phrases(_known["airborne"]))
 BACKDROP = frozenset(_phrases(_known["backdrop"]))
 COUNTERS = frozenset(_phrases(_known["counters"]))
 PARTICLES = tuple(_phrases(_known["particles"]))
