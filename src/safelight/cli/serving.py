@@ -129,5 +129,4 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.listen(CONNECTIONS_QUEUED)  # from now on nobody who was told the URL is refused
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from None
-    listener.listen(CONNECTIONS_QUEUED)  # whoever reads our address may connect at once
     return listener
