@@ -1,5 +1,6 @@
 """The EvoLink door: image generations, tasks, credits, models."""
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -58,6 +59,8 @@ class EvolinkDoor:
         return job_answer(job, wire.render_submitted(job, house.catalog), headers)
 
     async def task(self, request: Request) -> Response:
+        if request.path_params["task_id"] == "batch":  # the sibling route, which only takes POST
+            raise HTTPException(405, headers={"Allow": "POST"})
         caller, task_id = await self._caller_and_id(request)
         job = await read_or_wait(self.house, request, task_id, lambda: self._read(caller, task_id))
         return job_answer(job, wire.render(job, self.house.catalog))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from safelight.api.app import App
+from safelight.catalog.tokens import count_tokens
 from safelight.cli import assembly
 from safelight.cli.supervisor import Supervisor
 from safelight.db import Database
@@ -45,6 +46,8 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             )
         )
         supervisor = _supervisor(config, db)
+        # The first prompt that is long enough to be counted should not wait for the tokenizer.
+        warming = asyncio.create_task(asyncio.to_thread(count_tokens, "a cat"))
         beside = [
             asyncio.create_task(supervisor.run()),
             asyncio.create_task(_sweep_forever(config, db)),
@@ -55,7 +58,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             await server.serve(sockets=[listener])
         finally:
             supervisor.stop()
-            await beside[0]
+            await asyncio.gather(beside[0], warming)
             beside[1].cancel()
     finally:
         db.close()

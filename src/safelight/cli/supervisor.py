@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import socket
 import sys
@@ -64,6 +65,8 @@ class Supervisor:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "safelight.cli.worker_process", worker_id, *self._arguments,
             stdin=PIPE, stdout=PIPE,
+            # A numpy that spreads tiny products over every core waits for them under load.
+            env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
         )  # fmt: skip
         self._processes.add(process)
         try:
