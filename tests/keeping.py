@@ -80,7 +80,12 @@ class Books:
 
         return [dict(row) for row in self.read(fetch)]
 
-    def customer(self, credits: float = 0, name: str = "studio", **terms: Any) -> Caller:
+    def customer(
+        self,
+        credits: float = 0,  # noqa: A002
+        name: str = "studio",
+        **terms: Any,
+    ) -> Caller:
         """An account, made if it is new, with a fresh key and this many credits more."""
         key = accounts.new_key()
 

@@ -172,7 +172,11 @@ class Server:
         process.stdout.close()
         return code
 
-    def customer(self, credits: str | None = "1000", **terms: Any) -> Customer:
+    def customer(
+        self,
+        credits: str | None = "1000",  # noqa: A002
+        **terms: Any,
+    ) -> Customer:
         """A new account with a key of its own; `terms` are those of bookkeeping.create_key."""
         account = f"customer-{len(self.customers)}"
         grant = None if credits is None else bookkeeping.microcredits(Decimal(credits))

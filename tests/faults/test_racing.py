@@ -1,4 +1,4 @@
-"""Many callers at the same instant: money, keys and limits hold, and what is refused leaves no trace."""
+"""Many callers at the same instant: money, keys and limits hold; what is refused leaves no trace."""
 
 import threading
 from collections import Counter
@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 import requests
+
 from running import Customer, Server
 
 
