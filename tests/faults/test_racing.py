@@ -1,4 +1,4 @@
-"""Many callers at the same instant: money, keys and limits hold; what is refused leaves no trace."""
+"""Many callers at one instant: money, keys and limits hold; what is refused leaves no trace."""
 
 import threading
 from collections import Counter
