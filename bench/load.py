@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
+from typing import cast
 
 import uvloop
 
@@ -82,8 +83,7 @@ class _Connection(asyncio.Protocol):
         self.answer = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport) or hasattr(transport, "write")
-        self.transport = transport  # type: ignore[assignment]
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by its class
         self._ask()
 
     def data_received(self, data: bytes) -> None:

@@ -8,11 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-START_SECONDS_MAX = 60
 CPU_CLOCK_OF_PROCESS = 2  # CPUCLOCK_SCHED of linux/posix-timers.h
 ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")
 CREDITS = 1_000_000_000  # so that no measurement ends for want of money
@@ -83,7 +82,8 @@ def started(arguments: Sequence[str], environment: Mapping[str, str]) -> Iterato
     try:
         yield Server(process, _port(process), born)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
