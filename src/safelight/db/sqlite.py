@@ -89,16 +89,22 @@ class _Unit:
 class SqliteDatabase:
     """A database in one file, shared by the processes of one machine."""
 
-    def __init__(self, path: Path, *, clock_ms: Callable[[], int] = system_clock_ms):
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock_ms: Callable[[], int] = system_clock_ms,
+        lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+    ):
         self.path = path
         self.clock_ms = clock_ms
+        self.lock_wait_seconds = lock_wait_seconds
         self._bell = Bell(path.parent)
         self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._reader = connect(path)
         self._writer = connect(path)
         self._thread = threading.Thread(target=self._write_forever, name="writer", daemon=True)
         self._thread.start()
-        self._scans = threading.local()
 
     async def write(self, work: Work[T]) -> T:
         return await self._submit(work, durable=True)
@@ -108,7 +114,7 @@ class SqliteDatabase:
 
     async def read(self, work: Work[T]) -> T:
         # Inline on the event loop: an indexed lookup costs less than a hop to a thread and back.
-        return run_unit(work, SqliteTransaction(self._reader, self.clock_ms()))
+        return self._read(work, self._reader)
 
     async def scan(self, work: Work[T]) -> T:
         return await asyncio.to_thread(self._scan, work)
@@ -136,9 +142,15 @@ class SqliteDatabase:
         connection = connect(self.path)
         try:
             connection.execute("begin")  # one snapshot for every statement of the work
-            return run_unit(work, SqliteTransaction(connection, self.clock_ms()))
+            return self._read(work, connection)
         finally:
             connection.close()
+
+    def _read(self, work: Work[T], connection: sqlite3.Connection) -> T:
+        try:
+            return run_unit(work, SqliteTransaction(connection, self.clock_ms()))
+        except sqlite3.OperationalError as broken:
+            raise _unavailable(broken) from broken
 
     def _write_forever(self) -> None:
         while (first := self._units.get()) is not None:
@@ -156,6 +168,14 @@ class SqliteDatabase:
                 return
 
     def _commit(self, group: list[_Unit]) -> None:
+        durable = any(unit.durable for unit in group)
+        try:
+            self._writer.execute(f"pragma synchronous = {'full' if durable else 'normal'}")
+            begin_immediate(self._writer, self.lock_wait_seconds)
+        except sqlite3.Error as locked:  # for everyone, and no reason to let each wait in turn
+            for unit in group:
+                unit.error = _unavailable(locked)
+            return
         try:
             self._commit_together(group)
         except sqlite3.Error as broken:
@@ -169,9 +189,6 @@ class SqliteDatabase:
 
     def _commit_together(self, group: list[_Unit]) -> None:
         writer = self._writer
-        durable = any(unit.durable for unit in group)
-        writer.execute("pragma synchronous = full" if durable else "pragma synchronous = normal")
-        begin_immediate(writer)
         for unit in group:
             unit.result = unit.error = None
             writer.execute("savepoint unit")
@@ -221,25 +238,33 @@ def connect(path: Path) -> sqlite3.Connection:
     connection.row_factory = sqlite3.Row
     for pragma in (
         "busy_timeout = 10000",
-        "journal_mode = wal",
         "synchronous = full",  # an answered request survives a power cut
         "foreign_keys = on",
         "trusted_schema = off",
+        "temp_store = memory",  # else every savepoint of a large group writes to a file in /tmp
         f"cache_size = -{PAGE_CACHE_KIB}",
     ):
         connection.execute(f"pragma {pragma}")
+    # SQLite itself does not wait where several processes create the same database at once.
+    _insist(connection, "pragma journal_mode = wal", LOCK_WAIT_SECONDS)
     connection.execute("pragma busy_timeout = 0")
     return connection
 
 
-def begin_immediate(connection: sqlite3.Connection) -> None:
+def begin_immediate(
+    connection: sqlite3.Connection, wait_seconds: float = LOCK_WAIT_SECONDS
+) -> None:
     """Take the write lock, waiting for other processes in short naps."""
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    _insist(connection, "begin immediate", wait_seconds)
+
+
+def _insist(connection: sqlite3.Connection, statement: str, wait_seconds: float) -> None:
+    deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            connection.execute("begin immediate")
+            connection.execute(statement)
             return
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(LOCK_RETRY_SECONDS)
