@@ -33,7 +33,7 @@ def job_answer(job: Job, body: Any, headers: Mapping[str, str] | None = None) ->
 
 async def read_or_wait(house: House, request: Request, job_id: str, read: Read) -> Job:
     """The job at once; with ?wait=N once it has ended, or as it stands N seconds from now."""
-    wait = request.query_params.get("wait")
+    wait = request.query_params.get("wait") if request.scope["query_string"] else None
     if wait is None:
         return await read()
     if not (wait.isascii() and wait.isdigit() and int(wait[:4]) <= WAIT_SECONDS_MAX):

@@ -10,11 +10,12 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route, Router
+from starlette.routing import Router
 
 from safelight import __version__
 from safelight.api import evolink, files, health, krea, openapi
 from safelight.api.answers import answer
+from safelight.api.door import RESPONSE, DoorRoute
 from safelight.api.house import House
 from safelight.dialects import DIALECTS
 from safelight.errors import InternalError, MethodNotAllowed, NoSuchRoute, SafelightError
@@ -29,7 +30,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept w
 log = logging.getLogger(__name__)
 
 
-def routes(house: House) -> list[Route]:
+def routes(house: House) -> list[DoorRoute]:
     """The sitemap, most travelled first."""
     document = openapi.document(house.catalog, __version__)
 
@@ -41,7 +42,7 @@ def routes(house: House) -> list[Route]:
         *krea.routes(house),
         *files.routes(house),
         *health.routes(house),
-        Route("/openapi.json", describe, methods=["GET"]),
+        DoorRoute("/openapi.json", describe, methods=["GET"]),
     ]
 
 
@@ -60,25 +61,14 @@ class App:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
-        started = False
-
-        async def send_named(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"] = [
-                    *message.get("headers", ()), (b"x-request-id", request_id.encode())
-                ]  # fmt: skip
-            await send(message)
-
         scope["app"] = self  # makes the router raise 405 instead of writing a page of its own
         try:
-            await self.router(scope, receive, send_named)
+            await self.router(scope, receive, send)
+            response: Response = scope[RESPONSE]
         except Exception as error:  # the one wide catch of this process
-            if started:
-                raise
             response = _refusal(error, scope["path"], scope["method"], request_id)
-            await response(scope, receive, send_named)
+        response.raw_headers.append((b"x-request-id", request_id.encode()))
+        await response(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:

@@ -3,11 +3,11 @@
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from safelight import ledger
 from safelight.accounts import Caller
 from safelight.api.answers import answer, event_stream, job_answer, read_or_wait
+from safelight.api.door import DoorRoute
 from safelight.api.house import House, house_time, read_body
 from safelight.dialects import evolink as wire
 from safelight.flows.submit import Order, submit
@@ -16,16 +16,16 @@ from safelight.jobs import Job, get, listing
 SCHEMES = ("bearer",)
 
 
-def routes(house: House) -> list[Route]:
+def routes(house: House) -> list[DoorRoute]:
     door = EvolinkDoor(house)
     return [
-        Route("/v1/images/generations", door.create, methods=["POST"]),
-        Route("/v1/tasks/batch", door.batch, methods=["POST"]),
-        Route("/v1/tasks/{task_id}", door.task, methods=["GET"]),
-        Route("/v1/tasks/{task_id}/events", door.events, methods=["GET"]),
-        Route("/v1/tasks", door.tasks, methods=["GET"]),
-        Route("/v1/credits", door.credits, methods=["GET"]),
-        Route("/v1/models", door.models, methods=["GET"]),
+        DoorRoute("/v1/tasks/{task_id}", door.task, methods=["GET"]),
+        DoorRoute("/v1/images/generations", door.create, methods=["POST"]),
+        DoorRoute("/v1/tasks/batch", door.batch, methods=["POST"]),
+        DoorRoute("/v1/tasks/{task_id}/events", door.events, methods=["GET"]),
+        DoorRoute("/v1/tasks", door.tasks, methods=["GET"]),
+        DoorRoute("/v1/credits", door.credits, methods=["GET"]),
+        DoorRoute("/v1/models", door.models, methods=["GET"]),
     ]
 
 

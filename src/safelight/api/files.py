@@ -2,13 +2,13 @@
 
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
-from starlette.routing import Route
 
+from safelight.api.door import DoorRoute
 from safelight.api.house import House, house_time
 from safelight.errors import NotFound
 
 
-def routes(house: House) -> list[Route]:
+def routes(house: House) -> list[DoorRoute]:
     async def picture(request: Request) -> Response:
         now_ms = await house_time(house.db)
         name: str = request.path_params["name"]
@@ -29,4 +29,4 @@ def routes(house: House) -> list[Route]:
             },
         )
 
-    return [Route("/pictures/{name}", picture, methods=["GET"])]
+    return [DoorRoute("/pictures/{name}", picture, methods=["GET"])]

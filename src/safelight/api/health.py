@@ -2,15 +2,15 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from safelight import workers
 from safelight.api.answers import answer
+from safelight.api.door import DoorRoute
 from safelight.api.house import House
 from safelight.errors import Unavailable
 
 
-def routes(house: House) -> list[Route]:
+def routes(house: House) -> list[DoorRoute]:
     async def livez(_: Request) -> Response:
         return answer({"status": "ok"})
 
@@ -24,6 +24,6 @@ def routes(house: House) -> list[Route]:
         return answer({"status": "ok", "workers": ready})
 
     return [
-        Route("/livez", livez, methods=["GET"]),
-        Route("/readyz", readyz, methods=["GET"]),
+        DoorRoute("/livez", livez, methods=["GET"]),
+        DoorRoute("/readyz", readyz, methods=["GET"]),
     ]

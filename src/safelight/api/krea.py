@@ -2,10 +2,10 @@
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from safelight.accounts import Caller
 from safelight.api.answers import answer, event_stream, job_answer, read_or_wait
+from safelight.api.door import DoorRoute
 from safelight.api.house import House, read_body
 from safelight.dialects import krea as wire
 from safelight.flows.cancel import cancel
@@ -15,13 +15,13 @@ from safelight.jobs import Job, get, listing
 SCHEMES = ("bearer", "key")
 
 
-def routes(house: House) -> list[Route]:
+def routes(house: House) -> list[DoorRoute]:
     door = KreaDoor(house)
     return [
-        Route("/generate/image/{route:path}", door.create, methods=["POST"]),
-        Route("/jobs/{job_id}", door.job_or_delete, methods=["GET", "DELETE"]),
-        Route("/jobs/{job_id}/events", door.events, methods=["GET"]),
-        Route("/jobs", door.jobs, methods=["GET"]),
+        DoorRoute("/generate/image/{route:path}", door.create, methods=["POST"]),
+        DoorRoute("/jobs/{job_id}", door.job_or_delete, methods=["GET", "DELETE"]),
+        DoorRoute("/jobs/{job_id}/events", door.events, methods=["GET"]),
+        DoorRoute("/jobs", door.jobs, methods=["GET"]),
     ]
 
 

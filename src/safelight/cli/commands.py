@@ -1,6 +1,5 @@
 """Every command with its options; what it does is in the module beside it."""
 
-import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +10,7 @@ from rich.console import Console
 
 from safelight import __version__, settings
 from safelight.cli import bookkeeping, diagnosis, drawing, serving
-from safelight.cli.assembly import start_logging
+from safelight.cli.assembly import run, start_logging
 from safelight.cli.bookkeeping import microcredits, plain
 
 app = typer.Typer(
@@ -56,14 +55,14 @@ def serve(
             console.print(f"Key for today: {key}", soft_wrap=True)
             console.print(drawing.curl(url, key), soft_wrap=True, highlight=False)
 
-    asyncio.run(serving.serve(config, announce))
+    run(serving.serve(config, announce))
 
 
 @app.command()
 def work() -> None:
     """Make pictures for an API that runs elsewhere on the same database."""
     start_logging()
-    asyncio.run(serving.work(settings.load()))
+    run(serving.work(settings.load()))
 
 
 @app.command()

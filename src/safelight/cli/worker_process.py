@@ -28,7 +28,7 @@ def main() -> None:
     config = settings.load(port=int(sys.argv[2]) if len(sys.argv) > 2 else None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        asyncio.run(_run(config, sys.argv[1]))
+        assembly.run(_run(config, sys.argv[1]))
     except Stuck as stuck:
         # A thread that hangs in native code cannot be stopped; the process can.
         log.critical("the engine hangs on job %s: this process ends", stuck)

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from safelight import jobs, ledger, limits
 from safelight.accounts import Caller
@@ -37,7 +37,7 @@ async def submit(
     Returns the job and whether it was made earlier under the same Idempotency-Key. Raises
     InsufficientCredits, TooManyRequests or IdempotencyConflict, and then nothing was created.
     """
-    fingerprint = _fingerprint(order)
+    fingerprint = _fingerprint(order) if order.idempotency_key else ""
 
     async def commit(tx: Transaction) -> tuple[Job, bool]:
         if order.idempotency_key and (earlier := await _earlier(tx, order, fingerprint, link)):
@@ -62,7 +62,7 @@ async def submit(
 def _new_job(tx: Transaction, order: Order, rng: random.Random) -> NewJob:
     request = order.request
     if request.seed is None:  # drawn here, once: a second attempt makes the same picture
-        request = replace(request, seed=rng.randint(1, SEED_MAX))
+        request = request.with_seed(rng.randint(1, SEED_MAX))
     return NewJob(
         id=order.new_id(tx.now_ms, rng),
         account_id=order.caller.account_id,

@@ -95,7 +95,8 @@ async def remove_old_jobs(db: Database, keep_days: int) -> int:
 
     async def commit(tx: Transaction) -> int:
         await tx.execute(
-            "delete from idempotency where created_at_ms < $1", tx.now_ms - IDEMPOTENCY_MS
+            "delete from idempotency where created_at_ms < $1",
+            tx.now_ms - min(IDEMPOTENCY_MS, keep_days * DAY_MS),  # never longer than its job
         )
         return await tx.execute(
             "delete from jobs where id in (select id from jobs where finished_at_ms < $1"

@@ -228,7 +228,8 @@ class Worker:
             if not await jobs.advance(tx, job, step.number, step.total, percent):
                 return False
             if file is not None:
-                position = job.attempt * 1000 + step.number
+                # The version grows with each claim; a job handed back keeps its attempt's number.
+                position = job.version * 1000 + step.number
                 await self._add_picture(tx, job, "preview", position, file, job.request.seed or 0)
             return True
 

@@ -142,8 +142,10 @@ async def release(tx: Transaction, job_id: str) -> None:
     )  # fmt: skip
     await tx.execute(
         "update keys set held_microcredits = held_microcredits - $1,"
-        # A hold of an earlier day no longer weighs on today's limit.
-        " day_microcredits = day_microcredits - case when day = $3 then $1 else 0 end"
+        # A hold of an earlier day no longer weighs on today's limit; never below zero, because a
+        # clock that was set back may have forgotten it.
+        " day_microcredits = case when day <> $3 then day_microcredits"
+        " when day_microcredits > $1 then day_microcredits - $1 else 0 end"
         " where id = $2",
         amount, held["key_id"], held["created_at_ms"] // DAY_MS,
     )  # fmt: skip

@@ -60,6 +60,17 @@ CHECKS = {
           and (h.seq is null or h.amount_microcredits <> r.amount_microcredits
                or h.account_id <> r.account_id)
     """,
+    "every hold is resolved at most once": """
+        select job_id as subject, 'resolved ' || count(*) || ' times' as complaint
+        from ledger where kind in ('capture', 'release') group by job_id having count(*) > 1
+    """,
+    "every open hold belongs to a job": """
+        select h.job_id as subject, 'held for a job that does not exist' as complaint
+        from ledger h where h.kind = 'hold'
+          and not exists (select 1 from jobs j where j.id = h.job_id)
+          and not exists (select 1 from ledger r
+                          where r.job_id = h.job_id and r.kind in ('capture', 'release'))
+    """,
     "every account's places are those of its jobs": """
         select a.id as subject, 'job counters differ from its jobs' as complaint
         from accounts a left join (

@@ -97,8 +97,17 @@ def reply(description: str, schema: Schema | None = None, **headers: str) -> Sch
 
 
 def event_stream(description: str) -> Schema:
-    content = {"text/event-stream": {"schema": {"type": "string"}}}
-    return {"description": description, "content": content}
+    """Each event: the id to resume after, the status word, and as data what a poll answers."""
+    event = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string", "pattern": "^[0-9]+$"},
+            "event": {"type": "string"},
+            "data": {"type": "string", "description": "JSON: the body of a poll at this moment"},
+        },
+        "required": ["id", "event", "data"],
+    }
+    return {"description": description, "content": {"text/event-stream": {"schema": event}}}
 
 
 def path_parameter(name: str, schema: Schema) -> Schema:

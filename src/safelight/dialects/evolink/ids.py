@@ -8,12 +8,16 @@ from safelight.errors import InvalidIdentifier, NotFound
 
 PREFIX = "task-unified-"
 RANDOM_CHARACTERS = 8
+ALPHABET = ascii_lowercase + digits
 _ID = re.compile(r"task-unified-[0-9]{1,12}-[a-z0-9]{1,32}")
 
 
 def new_id(now_ms: int, random: Random) -> str:
     """The second of the submission and eight characters, 41 bits, from the random source."""
-    suffix = "".join(random.choices(ascii_lowercase + digits, k=RANDOM_CHARACTERS))
+    number, suffix = random.randrange(len(ALPHABET) ** RANDOM_CHARACTERS), ""
+    for _ in range(RANDOM_CHARACTERS):  # one draw: the system's random source is a system call
+        number, index = divmod(number, len(ALPHABET))
+        suffix += ALPHABET[index]
     return f"{PREFIX}{now_ms // 1000}-{suffix}"
 
 

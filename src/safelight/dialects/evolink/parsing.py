@@ -1,6 +1,5 @@
 """What EvoLink's callers say: bodies, queries and the Idempotency-Key."""
 
-import dataclasses
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ def parse_submission(body: bytes, catalog: Catalog) -> Submission:
         raise refuse(problem)
     request = offer.request(model.id, fields)
     return Submission(
-        request=dataclasses.replace(request, seed=_seed(fields, offer.named("seed"))),
+        request=request.with_seed(_seed(fields, offer.named("seed"))),
         webhook_url=_webhook_url(fields, offer.named("webhook_url")),
     )
 

@@ -1,6 +1,5 @@
 """What Krea's callers say: bodies, and the header that names a webhook."""
 
-import dataclasses
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +30,7 @@ def parse_submission(
     request = offer.request(model.id, fields)
     url = headers.get(WEBHOOK_HEADER.lower(), headers.get(WEBHOOK_HEADER))
     return Submission(
-        request=dataclasses.replace(request, seed=_seed(fields, offer)),
+        request=request.with_seed(_seed(fields, offer)),
         webhook_url=None if url is None else check_webhook_url(url, WEBHOOK_HEADER),
         deprecated_fields=outdated,
     )
