@@ -84,7 +84,10 @@ class ImageStore:
         token = "".join(secrets.choice(BASE32) for _ in range(26))
         name = f"{token}-{attempt}-{position}.png"
         path = self._path(name)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.parent.is_dir():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _fsync_folder(self.root)  # the new folder survives a power cut like what is in it
+            _fsync_folder(self.root.parent)
         unfinished = path.with_suffix(".tmp")
         try:
             with unfinished.open("wb") as file:
