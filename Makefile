@@ -5,11 +5,11 @@ BIN := .venv/bin
 PORT ?= 8000
 PROMPT ?= a red fox in the snow at sunset
 
-.PHONY: help setup try serve test check format bench docs clean
+.PHONY: help setup try serve test check format bench conformance docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/.core  ## make .venv with .venv/bin/safelight
 
@@ -31,6 +31,9 @@ check: test  ## the same as test
 format: .venv/.dev  ## let ruff put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+conformance: .venv/.dev  ## every route of both documents driven by Schemathesis, for minutes
+	CONFORMANCE_EXAMPLES=$${CONFORMANCE_EXAMPLES:-100} $(BIN)/pytest -n 2 tests/api/test_conformance.py
 
 docs: .venv/.dev  ## write the generated pages: settings, models, the tree in the README
 	$(BIN)/python docs/generate.py

@@ -19,9 +19,9 @@ SCHEMES = ("bearer",)
 def routes(house: House) -> list[DoorRoute]:
     door = EvolinkDoor(house)
     return [
+        DoorRoute("/v1/tasks/batch", door.batch, methods=["POST"]),  # before ids, which it is not
         DoorRoute("/v1/tasks/{task_id}", door.task, methods=["GET"]),
         DoorRoute("/v1/images/generations", door.create, methods=["POST"]),
-        DoorRoute("/v1/tasks/batch", door.batch, methods=["POST"]),
         DoorRoute("/v1/tasks/{task_id}/events", door.events, methods=["GET"]),
         DoorRoute("/v1/tasks", door.tasks, methods=["GET"]),
         DoorRoute("/v1/credits", door.credits, methods=["GET"]),
