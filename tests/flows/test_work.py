@@ -1,0 +1,296 @@
+"""A worker at its work: what engines do, what callers change, and what is left on disk."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from keeping import PRICE, Books, link, request
+from safelight import jobs
+from safelight.catalog.request import ImageRequest
+from safelight.engines import Engine, Picture, Step
+from safelight.engines.fake import FakeEngine
+from safelight.errors import EngineError
+from safelight.flows.work import Stuck, Worker, WorkSettings
+from safelight.images import ImageStore
+from safelight.jobs import Job, ending
+
+NOBODY = "nobody"  # an engine that this worker does not have
+
+
+class Pausing:
+    """The fake engine, standing still before one of its eight steps until it may go on."""
+
+    name = "fake"
+
+    def __init__(self, before_step: int):
+        self._before_step = before_step
+        self.go = Event()
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
+        for made in FakeEngine().generate(request):
+            if isinstance(made, Step) and made.number == self._before_step:
+                assert self.go.wait(30)
+            yield made
+
+
+class Raising:
+    """Ends every request with this error."""
+
+    name = "fake"
+
+    def __init__(self, error: Exception):
+        self._error = error
+        self.requests = 0
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
+        self.requests += 1
+        yield Step(1, 8)
+        raise self._error
+
+
+class Studio:
+    """Books, a folder of pictures, and workers for engines of the test's choice."""
+
+    def __init__(self, books: Books, folder: Path):
+        self.books = books
+        self.caller = books.customer(100)
+        self.store = ImageStore(folder, b"sixteen characters", "http://here")
+
+    def order(self, prompt: str = "a cat", engine: str = "fake", **fields: Any) -> Job:
+        return self.books.submit(self.caller, request=request(prompt, **fields), engine=engine)
+
+    def worker(self, engine: Engine, name: str = "w1", timeout_seconds: float = 20) -> Worker:
+        settings = WorkSettings(
+            defaults=self.books.defaults, timeout_seconds=timeout_seconds, stuck_seconds=0.02,
+            picture_seconds=60,
+        )  # fmt: skip
+        return Worker(name, self.books.db, self.store, {"fake": engine}.get, settings)
+
+    def work(self, engine: Engine, *ordered: Job, **options: Any) -> list[Job]:
+        """Let a worker live until these jobs have ended; how they ended."""
+
+        async def life() -> list[Job]:
+            worker = self.worker(engine, **options)
+            running = asyncio.create_task(worker.run())
+            ended = [await self.until(job, lambda now: now.state.is_final) for job in ordered]
+            worker.drain()
+            await running
+            return ended
+
+        return self.books.run(life())
+
+    async def until(self, job: Job, condition: Callable[[Job], bool]) -> Job:
+        async with asyncio.timeout(20):
+            while not condition(now := await self.now(job)):
+                await asyncio.sleep(0.001)
+            return now
+
+    async def now(self, job: Job) -> Job:
+        return await self.books.db.read(lambda tx: jobs.get(tx, job.id, link, dialect=job.dialect))
+
+    def names(self, job: Job, kind: str) -> list[str]:
+        rows = self.books.rows(
+            "select name from pictures where job_id = $1 and kind = $2 order by position",
+            job.id, kind,
+        )  # fmt: skip
+        return [row["name"] for row in rows]
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.store.root.glob("*/*")}
+
+    def assert_nothing_was_charged(self) -> None:
+        balance = self.books.balance(self.caller)
+        assert (balance.available, balance.held, balance.spent) == (100_000_000, 0, 0)
+        assert self.books.verify().problems == ()
+
+
+@pytest.fixture
+def studio(books: Books, tmp_path: Path) -> Studio:
+    return Studio(books, tmp_path / "pictures")
+
+
+def test_a_job_becomes_its_pictures_in_order_and_is_charged_once(studio: Studio):
+    [job] = studio.work(FakeEngine(), studio.order(count=3))
+    assert (job.state, job.progress, job.attempt) == ("completed", 100, 1)
+    names = studio.names(job, "final")
+    assert [name.rpartition("-")[2] for name in names] == ["0.png", "1.png", "2.png"]
+    assert {*names, *studio.names(job, "preview")} == studio.files()
+    assert studio.books.balance(studio.caller).spent == PRICE
+
+
+@pytest.mark.parametrize(
+    ("engine", "prompt", "code", "attempts"),
+    [
+        (FakeEngine(), "explode", "service_error", 1),
+        (FakeEngine(), "empty", "generation_failed_no_content", 1),
+        (Raising(MemoryError()), "a cat", "resource_exhausted", 1),
+        (Raising(EngineError("busy", retryable=True)), "a cat", "service_error", 3),
+        (Raising(ZeroDivisionError()), "a cat", "service_error", 3),
+    ],
+)
+def test_what_an_engine_cannot_make_fails_with_its_reason_and_is_not_charged(
+    studio: Studio, engine: Engine, prompt: str, code: str, attempts: int
+):
+    [job] = studio.work(engine, studio.order(prompt))
+    assert (job.state, job.error_code, job.attempt) == ("failed", code, attempts)
+    assert not studio.names(job, "final")
+    studio.assert_nothing_was_charged()
+
+
+def test_a_job_for_an_engine_that_is_not_here_fails_as_unavailable(studio: Studio):
+    [job] = studio.work(FakeEngine(), studio.order(engine=NOBODY))
+    assert (job.state, job.error_code) == ("failed", "service_unavailable")
+    studio.assert_nothing_was_charged()
+
+
+def test_an_engine_that_fails_does_not_stop_the_jobs_behind(studio: Studio):
+    ordered = [studio.order("explode"), studio.order("a cat"), studio.order("empty")]
+    ended = studio.work(FakeEngine(), *ordered)
+    assert [job.state for job in ended] == ["failed", "completed", "failed"]
+
+
+def test_a_second_attempt_makes_the_same_picture(studio: Studio):
+    twins = [studio.order(seed=5), studio.order(seed=5)]
+    studio.books.claim("dead")
+    studio.books.recover("dead")
+    first, second = studio.work(FakeEngine(), *twins)
+    assert (first.attempt, second.attempt) == (2, 1)
+    contents = [
+        (studio.store.root / name[:2] / name).read_bytes()
+        for job in (first, second)
+        for name in studio.names(job, "final")
+    ]
+    assert contents[0] == contents[1]
+
+
+def test_progress_and_a_preview_are_seen_while_the_engine_works(studio: Studio):
+    engine, job = Pausing(before_step=6), studio.order()
+
+    async def watch() -> Job:
+        worker = studio.worker(engine)
+        running = asyncio.create_task(worker.run())
+        seen = await studio.until(job, lambda now: now.has_preview and now.step == 5)
+        engine.go.set()
+        worker.drain()
+        await running
+        return seen
+
+    seen = studio.books.run(watch())
+    assert (seen.state, seen.progress) == ("running", 95 * 5 // 8)
+    [preview] = seen.pictures
+    assert "-1-p" in preview.url
+
+
+def test_a_job_handed_back_keeps_its_attempts_and_is_finished_by_the_next_worker(studio: Studio):
+    first, second, job = Pausing(before_step=6), Pausing(before_step=6), studio.order()
+
+    async def shift(engine: Pausing, name: str, previews: int) -> Worker:
+        worker = studio.worker(engine, name)
+        running = asyncio.create_task(worker.run())
+        count = "select count(*) as n from pictures where kind = 'preview'"
+        async with asyncio.timeout(20):
+            while (await studio.books.db.read(lambda tx: tx.fetch_one(count)))["n"] < previews:
+                assert not running.done(), running.exception()
+                await asyncio.sleep(0.001)
+        worker.drain()
+        if engine is first:
+            await worker.hand_back()
+        engine.go.set()
+        await running
+        return worker
+
+    studio.books.run(shift(first, "first", 1))
+    handed = studio.books.job(job.id)
+    assert (handed.state, handed.attempt) == ("queued", 0)
+    studio.books.run(shift(second, "second", 2))
+    done = studio.books.job(job.id)
+    assert (done.state, done.attempt, done.progress) == ("completed", 1, 100)
+    assert studio.books.verify().problems == ()
+
+
+def test_a_draining_worker_ends_its_job_and_begins_no_other(studio: Studio):
+    engine, ordered = Pausing(before_step=2), [studio.order(), studio.order()]
+
+    async def shift() -> None:
+        worker = studio.worker(engine)
+        running = asyncio.create_task(worker.run())
+        await studio.until(ordered[0], lambda now: now.state == "running")
+        worker.drain()
+        engine.go.set()
+        await running
+
+    studio.books.run(shift())
+    assert studio.books.states() == ["completed", "queued"]
+
+
+def test_an_announced_cancellation_stops_the_engine_between_two_steps(studio: Studio):
+    engine, job = Pausing(before_step=3), studio.order()
+
+    async def change_of_mind() -> None:
+        worker = studio.worker(engine)
+        running = asyncio.create_task(worker.run())
+        await studio.until(job, lambda now: now.step == 2)
+        await studio.books.db.write(
+            lambda tx: ending.withdraw(tx, job, "no", studio.books.defaults)
+        )
+        studio.books.db.announce(f"stop:{job.id}")
+        await asyncio.sleep(0)  # the bell rings when this turn ends
+        engine.go.set()
+        worker.drain()
+        await running
+
+    studio.books.run(change_of_mind())
+    assert studio.files() == set()
+    assert studio.books.job(job.id).step == 2
+    studio.assert_nothing_was_charged()
+
+
+def test_pictures_of_a_job_that_was_cancelled_unheard_are_thrown_away(studio: Studio):
+    engine, job = Pausing(before_step=3), studio.order()
+
+    async def unheard() -> None:
+        worker = studio.worker(engine)
+        running = asyncio.create_task(worker.run())
+        await studio.until(job, lambda now: now.state == "running")
+        await studio.books.db.write(
+            lambda tx: ending.withdraw(tx, job, "no", studio.books.defaults)
+        )
+        engine.go.set()
+        worker.drain()
+        await running
+
+    studio.books.run(unheard())
+    assert studio.files() == set()
+    assert studio.books.job(job.id).state == "cancelled"
+    studio.assert_nothing_was_charged()
+
+
+def test_an_engine_that_hangs_costs_the_worker_and_one_attempt(studio: Studio):
+    unhang, job = Event(), studio.order("hang")
+    worker = studio.worker(FakeEngine(unhang=unhang), timeout_seconds=0.02)
+    with pytest.raises(Stuck, match=job.id):
+        studio.books.run(worker.run())
+    unhang.set()
+    now = studio.books.job(job.id)
+    assert (now.state, now.attempt) == ("queued", 1)
+    [done] = studio.work(FakeEngine(unhang=unhang), job, name="w2")
+    assert (done.state, done.attempt) == ("completed", 2)
+
+
+def test_an_engine_that_is_late_fails_the_job_for_good(studio: Studio):
+    engine = FakeEngine(seconds=8 * 0.02)  # notices between two steps that it should stop
+    [job] = studio.work(engine, studio.order(), timeout_seconds=0.03)
+    assert (job.state, job.error_code, job.attempt) == ("failed", "generation_timeout", 1)
+    studio.assert_nothing_was_charged()
