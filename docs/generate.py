@@ -1,7 +1,7 @@
 """Writes what is never written by hand: the settings page, the models page, the README's tree.
 
-    python docs/generate.py           writes them
-    python docs/generate.py --check   says which are out of date, and exits 1 (the tests run this)
+python docs/generate.py           writes them
+python docs/generate.py --check   says which are out of date, and exits 1 (the tests run this)
 """
 
 import ast
@@ -29,9 +29,9 @@ def settings_page() -> str:
         "# Settings",
         "",
         "Read once at start, from `SAFELIGHT_*` variables, else from the TOML file that",
-        "`SAFELIGHT_CONFIG` names (there `engine.threads` is `threads` under `[engine]`). A variable",
-        "with the prefix that is none of these is an error. `safelight settings` prints what is in",
-        "force. This page is generated from `src/safelight/settings.py`.",
+        "`SAFELIGHT_CONFIG` names (there `engine.threads` is `threads` under `[engine]`). A",
+        "variable with the prefix that is none of these is an error. `safelight settings` prints",
+        "what is in force. This page is generated from `src/safelight/settings.py`.",
         "",
         "| variable | default | meaning |",
         "|---|---|---|",
@@ -59,10 +59,10 @@ def models_page() -> str:
     lines = [
         "# Models",
         "",
-        "Each is a TOML file in `src/safelight/catalog/models/`, from which validation, prices, the",
-        "OpenAPI document and this page derive. Prices are credits for one picture with nothing",
-        "special asked for, at 68 credits to the dollar. Which of them this install can make itself,",
-        "and which a stand-in draws, `safelight models` says.",
+        "Each is a TOML file in `src/safelight/catalog/models/`, from which validation, prices,",
+        "the OpenAPI document and this page derive. Prices are credits for one picture with",
+        "nothing special asked for, at 68 credits to the dollar. Which of them this install can",
+        "make itself, and which a stand-in draws, `safelight models` says.",
         "",
         "| model | EvoLink's name | Krea's route | credits | licence |",
         "|---|---|---|---|---|",
