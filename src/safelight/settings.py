@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import os
 import secrets
+import tomllib
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -154,6 +155,8 @@ def load(**overrides: object) -> Settings:
     _refuse_unknown_variables()
     try:
         settings = Settings(**{k: v for k, v in overrides.items() if v is not None})  # type: ignore[arg-type]
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{file} is not TOML: {error}") from None
     except ValidationError as error:
         lines = [
             f"{PREFIX}{'__'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()
@@ -202,8 +205,9 @@ def _refuse_unknown_variables() -> None:
     known = {*variable_names(), *OTHER_VARIABLES}
     for name in os.environ:
         if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            own = {variable.removeprefix(PREFIX) for variable in known}
+            near = difflib.get_close_matches(name.upper().removeprefix(PREFIX), own, 1, cutoff=0.5)
+            hint = f"; did you mean {PREFIX}{near[0]}?" if near else ""
             raise ConfigurationError(f"{name} is not a setting{hint}")
 
 

@@ -10,6 +10,6 @@ def main() -> None:
     """Run a command; what an operator can mend is one line on stderr and exit code 1."""
     try:
         app()
-    except (ConfigurationError, SafelightError) as error:
+    except (ConfigurationError, SafelightError, OSError) as error:
         sys.stderr.write(f"safelight: {error}\n")
         sys.exit(1)

@@ -43,6 +43,8 @@ def create_key(
     credit_limit: int | None = None,
     daily_limit: int | None = None,
 ) -> dict[str, str]:
+    if not account.strip():
+        raise ConfigurationError("an account needs a name")
     known = catalog.load(config.credits_per_usd).models
     for model in models or ():
         if model not in known:

@@ -1,7 +1,7 @@
 """Every command with its options; what it does is in the module beside it."""
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +28,27 @@ app.add_typer(accounts, name="credits")
 app.add_typer(ledger, name="ledger")
 
 console = Console()
+CREDITS_MAX = Decimal(10**9)  # so that every sum of microcredits fits into 64 bits
+DAYS_MAX = 36_500
+REQUESTS_PER_MINUTE_MAX = 1_000_000
+
+
+def _credits(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise typer.BadParameter(f"{text} is not a number of credits") from None
+    if not amount.is_finite() or abs(amount) > CREDITS_MAX:
+        raise typer.BadParameter(f"{text} is not between -{CREDITS_MAX} and {CREDITS_MAX}")
+    return amount
+
+
+def _no_less_than_nothing(text: str) -> Decimal:
+    if (amount := _credits(text)) < 0:
+        raise typer.BadParameter(f"{text} is less than nothing")
+    return amount
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -89,18 +110,26 @@ def keys_create(
     name: Annotated[str, typer.Argument(help="The account's name; it is made if it is new.")],
     grant: Annotated[
         Decimal | None,
-        typer.Option("--credits", parser=Decimal, help="Credits to give, fractions too."),
+        typer.Option(
+            "--credits", parser=_no_less_than_nothing, help="Credits to give, fractions too."
+        ),
     ] = None,
     model: Annotated[
         list[str] | None, typer.Option(help="A model the key may use; repeat it. Default: all.")
     ] = None,
-    days: Annotated[int | None, typer.Option(help="Days until the key expires.")] = None,
-    rpm: Annotated[int | None, typer.Option(help="Submissions a minute.")] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, max=DAYS_MAX, help="Days until the key expires.")
+    ] = None,
+    rpm: Annotated[
+        int | None, typer.Option(min=1, max=REQUESTS_PER_MINUTE_MAX, help="Submissions a minute.")
+    ] = None,
     credit_limit: Annotated[
-        Decimal | None, typer.Option(parser=Decimal, help="Credits the key may spend in all.")
+        Decimal | None,
+        typer.Option(parser=_no_less_than_nothing, help="Credits the key may spend in all."),
     ] = None,
     daily_limit: Annotated[
-        Decimal | None, typer.Option(parser=Decimal, help="Credits the key may spend a day (UTC).")
+        Decimal | None,
+        typer.Option(parser=_no_less_than_nothing, help="Credits the key may spend a day (UTC)."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -160,7 +189,7 @@ def credits_show(
 def credits_grant(
     account: Annotated[str, typer.Argument(help="An account's name; it is made if it is new.")],
     amount: Annotated[
-        Decimal, typer.Argument(parser=Decimal, help="Credits; a negative amount takes back.")
+        Decimal, typer.Argument(parser=_credits, help="Credits; a negative amount takes back.")
     ],
     note: Annotated[str | None, typer.Option(help="Why; kept in the ledger.")] = None,
 ) -> None:

@@ -14,10 +14,13 @@ SQLITE_WORDS = {"identity_key": "integer primary key autoincrement"}
 def migrate(path: Path) -> int:
     """Apply what is missing and return the schema's version. Safe to run by many at once.
 
-    Raises ConfigurationError for a database that a newer Safelight has already changed.
+    Raises ConfigurationError for a file that is no database, or one of a newer Safelight's.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    connection = connect(path)
+    try:
+        connection = connect(path)
+    except sqlite3.DatabaseError as error:
+        raise ConfigurationError(f"the database {path} cannot be opened: {error}") from error
     try:
         path.chmod(0o600)
         begin_immediate(connection)
