@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8000
-PROMPT ?= a red fox in the snow at sunset
+PROMPT ?= three penguins in the snow at sunset
 
 .PHONY: help setup try serve test check format bench conformance docs clean
 .DEFAULT_GOAL := help
@@ -13,7 +13,7 @@ help:  ## list the targets
 
 setup: .venv/.core  ## make .venv with .venv/bin/safelight
 
-try: .venv/.core  ## develop one picture from a prompt: make try PROMPT="three penguins in the snow"
+try: .venv/.core  ## develop one picture from a prompt: make try PROMPT="a rocket in space"
 	@$(BIN)/safelight image "$(PROMPT)" --size 16:9 --show-curl
 
 serve: .venv/.core  ## the server with its worker, at http://127.0.0.1:8000/, and a ready key

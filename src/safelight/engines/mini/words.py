@@ -36,8 +36,16 @@ def split(prompt: str) -> list[str]:
     """Lower-case words; an emoji becomes its Unicode name, 雪の中 becomes 雪 中."""
     text = unicodedata.normalize("NFKC", prompt[:READ_CHARACTERS]).lower()
     spoken = HANGING.sub(" ", "".join(_spoken(character) for character in text))
-    words = (word.strip("'’-_") for word in re.findall(r"[\w'’-]+", spoken))
+    words = (
+        part.strip("'’-_") for word in re.findall(r"[\w'’-]+", spoken) for part in _parts(word)
+    )
     return [re.sub("['’]s$", "", word) for word in words if word][:READ_WORDS]
+
+
+def _parts(word: str) -> list[str]:
+    """ "matte-black" is two words, as it names a colour; "t-shirt" is one."""
+    parts = word.split("-")
+    return parts if any(part in SETTINGS["colour"] for part in parts) else [word]
 
 
 def _spoken(character: str) -> str:
