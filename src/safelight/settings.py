@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import os
 import secrets
+import socket
 import tomllib
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +22,7 @@ from safelight.errors import ConfigurationError
 
 PREFIX = "SAFELIGHT_"
 SECRET_BYTES_MIN = 16
+EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 — recognised, not bound
 # The command line's own variables, which are no settings.
 OTHER_VARIABLES = {"SAFELIGHT_CONFIG", "SAFELIGHT_KEY", "SAFELIGHT_URL"}
 
@@ -143,7 +145,9 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         if self.public_url:
             return self.public_url.rstrip("/")
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        # Nobody can connect to "every address"; the machine's name is the best guess there is.
+        host = socket.gethostname() if self.host in EVERY_ADDRESS else self.host
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}"
 
 

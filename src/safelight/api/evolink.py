@@ -8,7 +8,7 @@ from safelight import ledger
 from safelight.accounts import Caller
 from safelight.api.answers import answer, event_stream, job_answer, read_or_wait
 from safelight.api.door import DoorRoute
-from safelight.api.house import House, house_time, read_body
+from safelight.api.house import House, house_time, parse_body, read_body
 from safelight.dialects import evolink as wire
 from safelight.flows.submit import Order, submit
 from safelight.jobs import Job, get, listing
@@ -38,7 +38,9 @@ class EvolinkDoor:
     async def create(self, request: Request) -> Response:
         house = self.house
         caller = await self._caller(request)
-        submission = wire.parse_submission(await read_body(request), house.catalog)
+        submission = await parse_body(
+            await read_body(request), lambda body: wire.parse_submission(body, house.catalog)
+        )
         model = house.catalog.find(submission.request.model)
         assert model.evolink is not None  # the dialect found it by its name at this door
         choice = house.choose(caller, model, model.evolink.name, submission.request)

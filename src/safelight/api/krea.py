@@ -6,7 +6,7 @@ from starlette.responses import Response
 from safelight.accounts import Caller
 from safelight.api.answers import answer, event_stream, job_answer, read_or_wait
 from safelight.api.door import DoorRoute
-from safelight.api.house import House, read_body
+from safelight.api.house import House, parse_body, read_body
 from safelight.dialects import krea as wire
 from safelight.flows.cancel import cancel
 from safelight.flows.submit import Order, submit
@@ -35,8 +35,9 @@ class KreaDoor:
         house = self.house
         caller = await self._caller(request)
         route: str = request.path_params["route"]
-        submission = wire.parse_submission(
-            route, await read_body(request), request.headers, house.catalog
+        submission = await parse_body(
+            await read_body(request),
+            lambda body: wire.parse_submission(route, body, request.headers, house.catalog),
         )
         model = house.catalog.find(submission.request.model)
         choice = house.choose(caller, model, route, submission.request)
