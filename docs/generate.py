@@ -83,10 +83,8 @@ def _model(model: Model) -> str:
 
 
 def _prices(offer: Offer) -> str:
-    plain = [row for row in offer.prices if set(row.when) <= {"tier"}]
     return ", ".join(
-        f"{row.when.get('tier', '')} {Decimal(row.microcredits) / MICROCREDITS:f}".strip()
-        for row in plain
+        f"{tier} {Decimal(price) / MICROCREDITS:f}" for tier, price in offer.plain_prices().items()
     )
 
 

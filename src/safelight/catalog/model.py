@@ -88,6 +88,15 @@ class Offer:
         row = next(row for row in self.prices if row.holds_for(request))
         return row.microcredits_for(request)
 
+    def plain_prices(self) -> dict[str, int]:
+        """Tier → microcredits of one picture with nothing special asked for, where it differs."""
+        found: dict[str, int] = {}
+        for tier in self.tiers:
+            row = next(r for r in self.prices if r.when in ({}, {"tier": tier}))
+            if row.microcredits not in found.values():
+                found[tier] = row.microcredits
+        return found
+
     def _sort(self, body: Mapping[str, Json]) -> tuple[dict[str, Json], dict[str, Json]]:
         """Values by what they mean to us, and the rest by their own names."""
         means: dict[str, Json] = {}

@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from safelight import accounts, catalog, ledger, settings
 from safelight.accounts import KeyTerms
@@ -156,5 +157,5 @@ def table(rows: Sequence[dict[str, Any]], *columns: str) -> Table:
     for column in columns:
         drawn.add_column(column.replace("_", " "), overflow="fold")
     for row in rows:
-        drawn.add_row(*(str(row[column]) for column in columns))
+        drawn.add_row(*(Text(str(row[column])) for column in columns))  # [dev] is no markup
     return drawn

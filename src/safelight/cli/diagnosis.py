@@ -46,15 +46,10 @@ def models(config: Settings) -> list[dict[str, Any]]:
 
 
 def _prices(model: catalog.Model) -> str:
-    """The price of one picture with nothing special asked for, at the first door that offers it."""
+    """What one plain picture costs at the first door that offers it."""
     offer = model.evolink or model.krea
-    if offer is None:
-        return ""
-    base = [row for row in offer.prices if set(row.when) <= {"tier"}]
-    return ", ".join(
-        f"{row.when['tier']} {plain(row.microcredits)}" if row.when else plain(row.microcredits)
-        for row in base
-    )
+    prices = offer.plain_prices() if offer else {}
+    return ", ".join(f"{tier} {plain(price)}" for tier, price in prices.items())
 
 
 def settings_in_force(config: Settings) -> list[dict[str, Any]]:
