@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -154,3 +156,23 @@ def test_a_listener_that_goes_away_does_not_disturb_the_job(customer: Customer):
         next(events)
     done = until(lambda: found if (found := customer.job(job_id))["completed_at"] else None)
     assert done["status"] == "completed"
+
+
+def test_a_stopping_server_answers_those_who_wait_with_the_job_as_it_stands(tmp_path: Path):
+    server = Server(tmp_path / "home", WORKERS=0).start(ready=False)
+    try:
+        customer = server.customer()
+        task_id = customer.ordered()
+        waiting = HTTPConnection(server.url.removeprefix("http://"))
+        headers = {"Authorization": f"Bearer {customer.key}"}
+        waiting.request("GET", f"/v1/tasks/{task_id}?wait=60", headers=headers)
+        with listening(customer, f"/v1/tasks/{task_id}/events") as events:
+            assert next(events).name == "pending"
+            began = time.monotonic()
+            assert server.stop() == 0
+            assert time.monotonic() - began < 4
+            assert list(events) == []
+        assert json.load(waiting.getresponse())["status"] == "pending"
+        waiting.close()
+    finally:
+        server.close()

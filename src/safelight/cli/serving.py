@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from safelight.api.app import App
+from safelight.api.watch import Watch
 from safelight.catalog.tokens import count_tokens
 from safelight.cli import assembly
 from safelight.cli.one_write import OneWriteProtocol
@@ -55,7 +56,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             asyncio.create_task(supervisor.run()),
             asyncio.create_task(_sweep_forever(config, db)),
         ]
-        _stop_on_signals(server)
+        _stop_on_signals(server, house.watch)
         gc.collect()
         gc.freeze()  # what stays for ever is not searched again and again
         gc.set_threshold(GARBAGE_OBJECTS)
@@ -95,8 +96,9 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _stop_on_signals(server: uvicorn.Server) -> None:
+def _stop_on_signals(server: uvicorn.Server, watch: Watch) -> None:
     def stop() -> None:
+        watch.close()  # who waits for a job is answered now, not cut off at the end
         if server.should_exit:
             server.force_exit = True  # asked twice: do not wait for open requests
         server.should_exit = True
