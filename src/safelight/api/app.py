@@ -15,8 +15,8 @@ from starlette.routing import Router
 from safelight import __version__
 from safelight.api import evolink, files, health, krea, openapi
 from safelight.api.answers import answer
-from safelight.api.door import RESPONSE, DoorRoute
 from safelight.api.house import House
+from safelight.api.route import RESPONSE, DoorRoute
 from safelight.dialects import DIALECTS
 from safelight.errors import InternalError, MethodNotAllowed, NoSuchRoute, SafelightError
 

@@ -5,13 +5,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from safelight import ledger
-from safelight.accounts import Caller
-from safelight.api.answers import answer, event_stream, job_answer, read_or_wait
-from safelight.api.door import DoorRoute
+from safelight.api.answers import answer
+from safelight.api.door import Door
 from safelight.api.house import House, house_time, parse_body, read_body
+from safelight.api.route import DoorRoute
 from safelight.dialects import evolink as wire
-from safelight.flows.submit import Order, submit
-from safelight.jobs import Job, get, listing
+from safelight.jobs import listing
 
 SCHEMES = ("bearer",)
 
@@ -34,53 +33,33 @@ class EvolinkDoor:
 
     def __init__(self, house: House):
         self.house = house
+        self.door = Door(house, wire, SCHEMES)
 
     async def create(self, request: Request) -> Response:
-        house = self.house
-        caller = await self._caller(request)
+        caller = await self.door.caller(request)
+        catalog = self.house.catalog
         submission = await parse_body(
-            await read_body(request), lambda body: wire.parse_submission(body, house.catalog)
+            await read_body(request), lambda body: wire.parse_submission(body, catalog)
         )
-        model = house.catalog.find(submission.request.model)
-        assert model.evolink is not None  # the dialect found it by its name at this door
-        choice = house.choose(caller, model, model.evolink.name, submission.request)
+        offer = catalog.find(submission.request.model).evolink
+        assert offer is not None  # the dialect found the model by its name at this door
         key = request.headers.get("idempotency-key")
-        order = Order(
-            caller=caller,
-            dialect=wire.NAME,
-            request=submission.request,
-            price_microcredits=model.price_microcredits(submission.request, wire.NAME),
-            engine=choice.engine.name,
-            stand_in=choice.stand_in,
-            new_id=wire.new_id,
-            webhook_url=submission.webhook_url,
-            idempotency_key=None if key is None else wire.parse_idempotency_key(key),
+        return await self.door.submit(
+            self.door.order(caller, offer.name, submission),
+            None if key is None else wire.parse_idempotency_key(key),
         )
-        job, replayed = await submit(house.db, order, house.defaults, house.store.link, house.rng)
-        headers = {"Idempotency-Replayed": "true"} if replayed else None
-        return job_answer(job, wire.render_submitted(job, house.catalog), headers)
 
     async def task(self, request: Request) -> Response:
-        if request.path_params["task_id"] == "batch":  # the sibling route, which only takes POST
+        task_id: str = request.path_params["task_id"]
+        if task_id == "batch":  # the sibling route, which only takes POST
             raise HTTPException(405, headers={"Allow": "POST"})
-        caller, task_id = await self._caller_and_id(request)
-        job = await read_or_wait(self.house, request, task_id, lambda: self._read(caller, task_id))
-        return job_answer(job, wire.render(job, self.house.catalog))
+        return await self.door.poll(request, task_id)
 
     async def events(self, request: Request) -> Response:
-        caller, task_id = await self._caller_and_id(request)
-        first = await self._read(caller, task_id)
-        return event_stream(
-            self.house,
-            request,
-            task_id,
-            lambda: self._read(caller, task_id),
-            lambda job: wire.render(job, self.house.catalog),
-            first,
-        )
+        return await self.door.stream(request, request.path_params["task_id"])
 
     async def tasks(self, request: Request) -> Response:
-        caller = await self._caller(request)
+        caller = await self.door.caller(request)
         query = wire.parse_list_query(request.query_params)
         wanted = listing.Filter(
             account_id=caller.account_id,
@@ -100,7 +79,7 @@ class EvolinkDoor:
         return answer(wire.render_list(jobs, total, query, self.house.catalog))
 
     async def batch(self, request: Request) -> Response:
-        caller = await self._caller(request)
+        caller = await self.door.caller(request)
         ids = wire.parse_batch(await read_body(request))
         wanted = listing.Filter(account_id=caller.account_id, dialect=wire.NAME)
         jobs = await self.house.db.read(
@@ -109,7 +88,7 @@ class EvolinkDoor:
         return answer(wire.render_batch(jobs, self.house.catalog))
 
     async def credits(self, request: Request) -> Response:
-        caller = await self._caller(request)
+        caller = await self.door.caller(request)
         balance = await self.house.db.read(
             lambda tx: ledger.balance(tx, caller.account_id, caller.key_id)
         )
@@ -128,7 +107,7 @@ class EvolinkDoor:
         return answer(body)
 
     async def models(self, request: Request) -> Response:
-        caller = await self._caller(request)
+        caller = await self.door.caller(request)
         usable = [
             model
             for model in self.house.catalog.models.values()
@@ -143,19 +122,3 @@ class EvolinkDoor:
             return None
         model = self.house.catalog.by_evolink_name(query.model)
         return [] if model is None else [model.id]
-
-    async def _caller(self, request: Request) -> Caller:
-        return await self.house.authenticate(request, SCHEMES)
-
-    async def _caller_and_id(self, request: Request) -> tuple[Caller, str]:
-        caller = await self._caller(request)
-        task_id: str = request.path_params["task_id"]
-        wire.check_id(task_id)
-        return caller, task_id
-
-    async def _read(self, caller: Caller, task_id: str) -> Job:
-        return await self.house.db.read(
-            lambda tx: get(
-                tx, task_id, self.house.store.link, account_id=caller.account_id, dialect=wire.NAME
-            )
-        )

@@ -3,8 +3,8 @@
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
-from safelight.api.door import DoorRoute
 from safelight.api.house import House, house_time
+from safelight.api.route import DoorRoute
 from safelight.errors import NotFound
 
 

@@ -5,8 +5,8 @@ from starlette.responses import Response
 
 from safelight import workers
 from safelight.api.answers import answer
-from safelight.api.door import DoorRoute
 from safelight.api.house import House
+from safelight.api.route import DoorRoute
 from safelight.errors import Unavailable
 
 

@@ -3,14 +3,13 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
-from safelight.accounts import Caller
-from safelight.api.answers import answer, event_stream, job_answer, read_or_wait
-from safelight.api.door import DoorRoute
+from safelight.api.answers import answer
+from safelight.api.door import Door
 from safelight.api.house import House, parse_body, read_body
+from safelight.api.route import DoorRoute
 from safelight.dialects import krea as wire
 from safelight.flows.cancel import cancel
-from safelight.flows.submit import Order, submit
-from safelight.jobs import Job, get, listing
+from safelight.jobs import listing
 
 SCHEMES = ("bearer", "key")
 
@@ -30,62 +29,41 @@ class KreaDoor:
 
     def __init__(self, house: House):
         self.house = house
+        self.door = Door(house, wire, SCHEMES)
 
     async def create(self, request: Request) -> Response:
-        house = self.house
-        caller = await self._caller(request)
+        caller = await self.door.caller(request)
         route: str = request.path_params["route"]
         submission = await parse_body(
             await read_body(request),
-            lambda body: wire.parse_submission(route, body, request.headers, house.catalog),
+            lambda body: wire.parse_submission(route, body, request.headers, self.house.catalog),
         )
-        model = house.catalog.find(submission.request.model)
-        choice = house.choose(caller, model, route, submission.request)
-        order = Order(
-            caller=caller,
-            dialect=wire.NAME,
-            request=submission.request,
-            price_microcredits=model.price_microcredits(submission.request, wire.NAME),
-            engine=choice.engine.name,
-            stand_in=choice.stand_in,
-            new_id=wire.new_id,
-            webhook_url=submission.webhook_url,
+        return await self.door.submit(
+            self.door.order(caller, route, submission),
+            headers={"Deprecation": "true"} if submission.deprecated_fields else None,
         )
-        job, _ = await submit(house.db, order, house.defaults, house.store.link, house.rng)
-        headers = {"Deprecation": "true"} if submission.deprecated_fields else None
-        return job_answer(job, wire.render_submitted(job, house.catalog), headers)
 
     async def job_or_delete(self, request: Request) -> Response:
         # One route for both, so that a 405 names both in its Allow header.
         return await (self.delete if request.method == "DELETE" else self.job)(request)
 
     async def job(self, request: Request) -> Response:
-        caller, job_id = await self._caller_and_id(request)
-        job = await read_or_wait(self.house, request, job_id, lambda: self._read(caller, job_id))
-        return job_answer(job, wire.render(job, self.house.catalog))
+        return await self.door.poll(request, request.path_params["job_id"])
 
     async def events(self, request: Request) -> Response:
-        caller, job_id = await self._caller_and_id(request)
-        first = await self._read(caller, job_id)
-        return event_stream(
-            self.house,
-            request,
-            job_id,
-            lambda: self._read(caller, job_id),
-            lambda job: wire.render(job, self.house.catalog),
-            first,
-        )
+        return await self.door.stream(request, request.path_params["job_id"])
 
     async def delete(self, request: Request) -> Response:
-        caller, job_id = await self._caller_and_id(request)
-        house = self.house
+        caller, house = await self.door.caller(request), self.house
+        job_id: str = request.path_params["job_id"]
+        wire.check_id(job_id)
         job = await cancel(
             house.db, caller.account_id, job_id, wire.NAME, house.defaults, house.store.link
         )
-        return job_answer(job, wire.render(job, house.catalog))
+        return self.door.answer(job)
 
     async def jobs(self, request: Request) -> Response:
-        caller = await self._caller(request)
+        caller = await self.door.caller(request)
         query = wire.parse_list_query(request.query_params)
         wanted = listing.Filter(
             account_id=caller.account_id,
@@ -106,19 +84,3 @@ class KreaDoor:
             )
         )
         return answer(wire.render_list(found, query, self.house.catalog))
-
-    async def _caller(self, request: Request) -> Caller:
-        return await self.house.authenticate(request, SCHEMES)
-
-    async def _caller_and_id(self, request: Request) -> tuple[Caller, str]:
-        caller = await self._caller(request)
-        job_id: str = request.path_params["job_id"]
-        wire.check_id(job_id)
-        return caller, job_id.lower()
-
-    async def _read(self, caller: Caller, job_id: str) -> Job:
-        return await self.house.db.read(
-            lambda tx: get(
-                tx, job_id, self.house.store.link, account_id=caller.account_id, dialect=wire.NAME
-            )
-        )
