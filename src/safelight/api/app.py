@@ -5,6 +5,7 @@ import logging
 import re
 import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
+from itertools import count
 from typing import Any
 
 from starlette.exceptions import HTTPException
@@ -26,6 +27,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept when it is harmless
+_PROCESS = secrets.token_hex(8)  # ids need to be unique, not secret
+_numbers = count()
 
 log = logging.getLogger(__name__)
 
@@ -107,4 +110,4 @@ def _request_id(scope: Message) -> str:
             text = value.decode("latin-1")
             if REQUEST_ID.fullmatch(text):
                 return str(text)
-    return f"req_{secrets.token_hex(12)}"
+    return f"req_{_PROCESS}{next(_numbers) & 0xFFFFFFFF:08x}"

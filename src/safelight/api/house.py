@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from safelight import accounts, limits
 from safelight.accounts import Caller
@@ -48,22 +48,24 @@ class House:
     defaults: limits.Defaults
     pepper: bytes
     rng: random.Random = field(default_factory=random.SystemRandom)
-    _callers: OrderedDict[str, tuple[float, Caller]] = field(default_factory=OrderedDict)
+    _callers: OrderedDict[tuple[str, tuple[str, ...]], tuple[float, Caller]] = field(
+        default_factory=OrderedDict
+    )
 
     async def authenticate(self, request: Request, schemes: tuple[str, ...]) -> Caller:
         """The caller behind the Authorization header. Raises Unauthenticated."""
         header = request.headers.get("authorization", "")
+        cached = self._callers.get((header, schemes))
+        if cached is not None and cached[0] > time.monotonic():
+            return cached[1]
         if len(header) > AUTHORIZATION_BYTES_MAX:
             raise Unauthenticated()
         scheme, _, key = header.partition(" ")
         key = key.strip()
         if scheme.lower() not in schemes or not key:
             raise Unauthenticated()
-        cached = self._callers.get(key)
-        if cached is not None and cached[0] > time.monotonic():
-            return cached[1]
         caller = await self.db.read(lambda tx: accounts.authenticate(tx, key, self.pepper))
-        self._callers[key] = (time.monotonic() + CALLER_CACHE_SECONDS, caller)
+        self._callers[header, schemes] = (time.monotonic() + CALLER_CACHE_SECONDS, caller)
         if len(self._callers) > CALLER_CACHE_KEYS_MAX:
             self._callers.popitem(last=False)
         return caller
@@ -90,16 +92,16 @@ async def read_body(request: Request) -> bytes:
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
         raise RequestTooLarge()
-    chunks, size = [], 0
-    try:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > BODY_BYTES_MAX:
-                raise RequestTooLarge()
-            chunks.append(chunk)
-    except ClientDisconnect:
-        raise MalformedBody("The connection closed before the body was complete") from None
-    return b"".join(chunks)
+    body, more = bytearray(), True
+    while more:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise MalformedBody("The connection closed before the body was complete")
+        body += message.get("body", b"")
+        if len(body) > BODY_BYTES_MAX:
+            raise RequestTooLarge()
+        more = message.get("more_body", False)
+    return bytes(body)
 
 
 async def parse_body(body: bytes, parse: Callable[[bytes], T]) -> T:
