@@ -24,12 +24,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help="doors, journey, install; or all")
     parser.add_argument("--json", type=Path, help="also write every round to this file")
+    parser.add_argument("--markdown", type=Path, help="also write the table to this file")
     parser.add_argument("--folder", type=Path, help="where the databases lie: which disk counts")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=ROUND_SECONDS, help="of each load")
     options = parser.parse_args()
     rows = _measure(options)
     print(markdown(rows))
+    if options.markdown:
+        options.markdown.write_text(f"{markdown(rows)}\n\n{_machine(options.rounds)}\n")
     if options.json:
         options.json.write_text(json.dumps(_report(rows), indent=2, ensure_ascii=False) + "\n")
 
@@ -52,10 +55,22 @@ def _measure(options: argparse.Namespace) -> list[Row]:
     return rows
 
 
-def _report(rows: list[Row]) -> dict[str, object]:
+def _machine(rounds: int) -> str:
+    """What the table was made on, below it."""
+    return (
+        f"Medians of {rounds} interleaved rounds, the least and the greatest in parentheses;"
+        f" {_system()}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}."
+    )
+
+
+def _system() -> str:
     cores = len(os.sched_getaffinity(0))
+    return f"{platform.system()} {platform.machine()}, {cores} cores"
+
+
+def _report(rows: list[Row]) -> dict[str, object]:
     return {
-        "machine": f"{platform.system()} {platform.machine()}, {cores} cores",
+        "machine": _system(),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "rows": [asdict(row) for row in rows],

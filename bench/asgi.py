@@ -1,11 +1,14 @@
 """Serves an ASGI application as `safelight serve` does: uvicorn, uvloop, httptools, no log.
 
-`python -m bench.asgi` serves a bare "hello world": what polls are measured against.
+`python -m bench.asgi` serves a bare "hello world": what polls are measured against. With `ours` it
+does so on our server's protocol, which sends head and body in one packet.
 """
 
+import asyncio
 import socket
+import sys
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 import uvloop
@@ -14,8 +17,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from safelight.cli.one_write import OneWriteProtocol
 from safelight.cli.serving import CONNECTIONS_QUEUED
 
+Protocol = type[asyncio.Protocol] | Literal["httptools"]
 Message = MutableMapping[str, Any]
 Application = Callable[
     [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
@@ -23,10 +28,14 @@ Application = Callable[
 ]
 
 
-async def serve(application: Application, listener: socket.socket) -> None:
+async def serve(
+    application: Application,
+    listener: socket.socket,
+    http: Protocol = OneWriteProtocol,
+) -> None:
     config = uvicorn.Config(
         application,
-        http="httptools",
+        http=http,
         backlog=CONNECTIONS_QUEUED,
         access_log=False,
         log_config=None,
@@ -47,4 +56,5 @@ async def _hello(_: Request) -> JSONResponse:
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(Starlette(routes=[Route("/", _hello)]), listen()))
+    protocol: Protocol = OneWriteProtocol if "ours" in sys.argv else "httptools"
+    uvloop.run(serve(Starlette(routes=[Route("/", _hello)]), listen(), protocol))
