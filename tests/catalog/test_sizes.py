@@ -2,24 +2,11 @@
 
 import pytest
 
+from cells import CELLS
 from safelight import catalog
 from safelight.catalog.sizes import pixels, tier_area
 
 MODELS = catalog.load()
-
-CELLS = {  # ratio: (1K, 2K), as EvoLink documents them for krea-2-turbo
-    "1:1": ((1024, 1024), (2048, 2048)),
-    "4:3": ((1152, 896), (2304, 1728)),
-    "3:4": ((896, 1152), (1728, 2304)),
-    "5:4": ((1152, 896), (2240, 1792)),
-    "4:5": ((896, 1152), (1792, 2240)),
-    "2:3": ((832, 1280), (1664, 2496)),
-    "3:2": ((1280, 832), (2496, 1664)),
-    "9:16": ((768, 1344), (1472, 2688)),
-    "16:9": ((1344, 768), (2688, 1472)),
-    "1:2": ((704, 1472), (1408, 2816)),
-    "2:1": ((1472, 704), (2816, 1408)),
-}
 
 
 def size(model: str, dialect: str, **body: object) -> tuple[int, int, str]:

@@ -6,22 +6,9 @@ import pytest
 import requests
 from PIL import Image
 
+from cells import CELLS
 from running import KREA_ROUTE, Customer
 
-# The EvoLink document's table, restated: ratio → pixels at 1K, pixels at 2K.
-CELLS = {
-    "1:1": ((1024, 1024), (2048, 2048)),
-    "4:3": ((1152, 896), (2304, 1728)),
-    "3:4": ((896, 1152), (1728, 2304)),
-    "5:4": ((1152, 896), (2240, 1792)),
-    "4:5": ((896, 1152), (1792, 2240)),
-    "2:3": ((832, 1280), (1664, 2496)),
-    "3:2": ((1280, 832), (2496, 1664)),
-    "9:16": ((768, 1344), (1472, 2688)),
-    "16:9": ((1344, 768), (2688, 1472)),
-    "1:2": ((704, 1472), (1408, 2816)),
-    "2:1": ((1472, 704), (2816, 1408)),
-}
 EVERY_CELL = [
     (ratio, quality, pixels)
     for ratio, both in CELLS.items()
