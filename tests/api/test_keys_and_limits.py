@@ -49,11 +49,14 @@ def test_a_key_for_some_models_is_refused_the_others_at_both_doors(server: Serve
     assert "krea-2-turbo" not in customer.call("GET", "/v1/models").text
 
 
-@pytest.mark.parametrize("limit", ["credit_limit", "daily_limit"])
-def test_a_key_at_its_own_limit_is_told_so_at_both_doors(server: Server, limit: str):
+@pytest.mark.parametrize(
+    ("limit", "code"),
+    [("credit_limit", "key_quota_exhausted"), ("daily_limit", "key_daily_quota_exhausted")],
+)
+def test_a_key_at_its_own_limit_is_told_so_at_both_doors(server: Server, limit: str, code: str):
     customer = server.customer("1000", **{limit: 450_000})
     assert customer.order().status_code == 200
-    assert refusal(customer.order()) == (402, "insufficient_quota")
+    assert refusal(customer.order()) == (402, code)
     status, sentence = refusal(customer.order_krea())
     assert status == 402
     assert limit.replace("_", " ") in sentence
@@ -83,8 +86,9 @@ def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def test_past_the_backlog_both_doors_answer_429(idle: Server):
     customer = idle.customer()
-    jobs = [customer.order_krea().json() for _ in range(3)]
-    assert [job["status"] for job in jobs] == ["queued", "backlogged", "backlogged"]
+    made = [customer.order_krea().json()["job_id"] for _ in range(3)]
+    states = [customer.job(job_id)["status"] for job_id in made]
+    assert states == ["queued", "backlogged", "backlogged"]
     evolink, krea = customer.order(), customer.order_krea()
     assert refusal(evolink) == (429, "rate_limit_exceeded")
     assert refusal(krea) == (429, "You have reached the maximum number of concurrent jobs")
