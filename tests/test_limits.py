@@ -1,4 +1,4 @@
-"""Requests per minute by GCRA, and where concurrent jobs end."""
+"""Requests per minute by GCRA; what waits in the backlog is in flows/test_backlog.py."""
 
 from collections.abc import Iterator
 
@@ -115,79 +115,12 @@ def test_a_clock_that_steps_back_admits_no_more_than_before(books: Books):
     assert spend(books, caller) is not None
 
 
-def places(books: Books, concurrency: int, backlog: int) -> None:
-    books.defaults = Defaults(None, concurrency_max=concurrency, backlog_max=backlog)
-
-
-def test_jobs_past_the_concurrency_wait_in_the_backlog_and_past_that_are_refused(books: Books):
-    places(books, 2, 3)
-    caller = books.customer(credits=100)
-    for _ in range(5):
-        books.submit(caller)
-    with pytest.raises(TooManyRequests) as refusal:
-        books.submit(caller)
-    assert refusal.value.limit == "backlog"
-    assert books.states() == ["queued"] * 2 + ["backlogged"] * 3
-    assert books.balance(caller).held == 5 * 450_000
-
-
-def test_each_end_lets_the_oldest_of_the_backlog_in(books: Books):
-    places(books, 1, 10)
-    caller = books.customer(credits=100)
-    ids = [books.submit(caller).id for _ in range(4)]
-    done = []
-    for end in (books.complete, books.fail, books.cancel):
-        job = books.claim()
-        assert job is not None
-        done.append(job.id)
-        end(job)
-    assert done == ids[:3]
-    assert books.states() == ["completed", "failed", "cancelled", "queued"]
-
-
-def test_a_cancelled_job_leaves_the_backlog_without_disturbing_its_order(books: Books):
-    places(books, 1, 10)
-    caller = books.customer(credits=100)
-    first, second, third = (books.submit(caller) for _ in range(3))
-    books.cancel(second)
-    assert books.states() == ["queued", "cancelled", "backlogged"]
-    books.cancel(first)
-    assert books.states() == ["cancelled", "cancelled", "queued"]
-    claimed = books.claim()
-    assert claimed is not None
-    assert claimed.id == third.id
-
-
-def test_a_full_backlog_of_one_account_is_no_concern_of_another(books: Books):
-    places(books, 1, 0)
-    studio, agency = books.customer(credits=9), books.customer(credits=9, name="agency")
-    books.submit(studio)
-    with pytest.raises(TooManyRequests):
-        books.submit(studio)
-    assert books.submit(agency).state == "queued"
-
-
-def test_an_account_s_own_limits_take_the_place_of_the_defaults(books: Books):
-    places(books, 1, 0)
-    caller = books.customer(credits=100)
-
-    async def widen(tx):
-        await tx.execute("update accounts set concurrency_max = 3, backlog_max = 1")
-
-    books.write(widen)
-    for _ in range(4):
-        books.submit(caller)
-    with pytest.raises(TooManyRequests):
-        books.submit(caller)
-    assert books.states() == ["queued"] * 3 + ["backlogged"]
-
-
 def test_a_raised_limit_lets_the_backlog_in_with_the_next_end(books: Books):
-    places(books, 1, 10)
+    books.defaults = Defaults(None, concurrency_max=1, backlog_max=10)
     caller = books.customer(credits=100)
     for _ in range(4):
         books.submit(caller)
-    places(books, 3, 10)
+    books.defaults = Defaults(None, concurrency_max=3, backlog_max=10)
     job = books.claim()
     assert job is not None
     books.complete(job)

@@ -163,7 +163,7 @@ def test_ledger_verify_proves_the_books_or_says_what_is_wrong(told: Told, run: R
 def test_models_lists_every_model_and_who_makes_it(told: Told, run: Run):
     found = {model["id"]: model for model in json.loads(told("models", "--json"))}
     assert found["krea-2-turbo"]["made_by"] == "safelight-fake (stand-in)"
-    assert found["krea-2-turbo"]["credits"] == "2K 1.8, 0.45"
+    assert found["krea-2-turbo"]["credits"] == "1K 0.45, 2K 1.8"
     off = run("models", "--json", STAND_IN="off")
     assert {model["made_by"] for model in json.loads(off.stdout)} == {"nobody here"}
 
