@@ -61,6 +61,13 @@ def test_what_is_rung_often_in_one_turn_is_heard_once_and_in_order(bells: list[B
     assert asyncio.run(heard_by(*bells, *rung)) == ["queued", "job:1", "job:2"]
 
 
+def test_a_burst_that_does_not_fit_the_queue_of_a_busy_process_is_heard_to_its_end(
+    bells: list[Bell],
+):
+    rung = [f"job:{number}" for number in range(200)]
+    assert asyncio.run(heard_by(*bells, *rung)) == rung
+
+
 def test_a_long_message_is_cut_and_not_lost(bells: list[Bell]):
     assert asyncio.run(heard_by(*bells, "x" * 2000)) == ["x" * MESSAGE_BYTES_MAX]
 

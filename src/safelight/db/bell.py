@@ -15,6 +15,9 @@ from pathlib import Path
 
 SOCKET_PATH_BYTES_MAX = 100  # the kernel allows 108
 MESSAGE_BYTES_MAX = 512
+LATE_SECONDS = 0.005  # Linux queues ten datagrams to a busy process; the rest is sent after this,
+LATE_SECONDS_MAX = 1.0  # and later each time, to a process that stands still
+LATE_MESSAGES_MAX = 1000  # to a process that does not listen at all; more are lost
 
 
 class Bell:
@@ -29,6 +32,7 @@ class Bell:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._callbacks: list[Callable[[str], None]] = []
         self._pending: dict[str, None] = {}
+        self._late: dict[str, dict[str, None]] = {}  # by socket: what did not fit its queue
 
     def ring(self, message: str) -> None:
         """Send the message once this turn of the event loop ends, however often it was rung."""
@@ -66,15 +70,27 @@ class Bell:
                 if self._own is None or entry.name != self._own.name:
                     self._send(entry.path, messages)
 
-    def _send(self, path: str, messages: list[str]) -> None:
-        for message in messages:
+    def _send(self, path: str, messages: list[str], pause: float = LATE_SECONDS) -> None:
+        if (late := self._late.get(path)) is not None:
+            if len(late) < LATE_MESSAGES_MAX:
+                late.update(dict.fromkeys(messages))
+            return
+        for number, message in enumerate(messages):
             try:
                 self._sender.sendto(message.encode()[:MESSAGE_BYTES_MAX], path)
             except ConnectionRefusedError:
                 Path(path).unlink(missing_ok=True)  # its process died
                 return
+            except BlockingIOError:
+                pause = LATE_SECONDS if number else pause  # some fitted: it is awake
+                self._late[path] = dict.fromkeys(messages[number:])
+                asyncio.get_running_loop().call_later(pause, self._send_late, path, pause)
+                return
             except OSError:
-                return  # a full buffer: that process is awake anyway
+                return
+
+    def _send_late(self, path: str, pause: float) -> None:
+        self._send(path, list(self._late.pop(path)), min(LATE_SECONDS_MAX, pause * 2))
 
     def _receive(self) -> None:
         while self._receiver is not None:
