@@ -185,7 +185,7 @@ def credits_show(
         console.print(bookkeeping.table(found, "account", "available", "held", "spent", "granted"))
 
 
-@accounts.command("grant")
+@accounts.command("grant", context_settings={"ignore_unknown_options": True})  # -5 is no option
 def credits_grant(
     account: Annotated[str, typer.Argument(help="An account's name; it is made if it is new.")],
     amount: Annotated[
