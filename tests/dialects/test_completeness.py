@@ -79,7 +79,7 @@ def test_a_failure_of_an_unknown_kind_is_still_told():
     odd = job(State.FAILED, error_code="odd", error_message="it broke")
     assert evolink.render(odd, CATALOG)["error"] == {
         "code": "unknown_error",
-        "message": "it broke",
+        "message": "Unknown error.\nit broke",
         "type": "task_error",
     }
     assert krea.render(odd, CATALOG)["error"] == {"code": "unknown_error", "message": "it broke"}

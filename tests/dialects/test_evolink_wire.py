@@ -86,7 +86,7 @@ def test_a_failed_task_says_why():
         State.FAILED,
         progress=40,
         error_code="content_policy_violation",
-        error_message="Content policy violation.\nnudity detected",
+        error_message="nudity detected",
     )
     assert evolink.render(failed, CATALOG) == {
         "created": 1751280000,

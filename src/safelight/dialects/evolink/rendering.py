@@ -197,7 +197,9 @@ def _error(job: Job) -> dict[str, Any]:
     except ValueError:
         cancelled = job.state is State.CANCELLED
         code = JobErrorCode.REQUEST_CANCELLED if cancelled else JobErrorCode.UNKNOWN_ERROR
-    message = job.error_message or FAILURE_MESSAGE[code]
+    message = FAILURE_MESSAGE[code]
+    if job.error_message is not None:  # what happened, under the same title
+        message = f"{message.splitlines()[0]}\n{job.error_message}"
     return {"code": str(code), "message": message, "type": "task_error"}
 
 
