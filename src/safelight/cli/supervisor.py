@@ -69,6 +69,8 @@ class Supervisor:
             env={"OPENBLAS_NUM_THREADS": "1", **os.environ},
         )  # fmt: skip
         self._processes.add(process)
+        if self._stopping.is_set() and process.stdin is not None:
+            process.stdin.close()  # we were stopped while it was being born
         try:
             await self._listen(process)
         finally:
