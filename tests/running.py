@@ -1,9 +1,11 @@
 """A real server in its own processes, and the callers who knock at it."""
 
+import contextlib
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -195,6 +197,11 @@ class Server:
         proof = command(self.home, "ledger", "verify")
         assert proof.returncode == 0, proof.stdout
         assert proof.stdout.startswith("ok: ")
+
+    def count(self, rows: str) -> int:
+        """How many rows "jobs where …" names, by the database itself."""
+        with contextlib.closing(sqlite3.connect(self.config.database_path)) as connection:
+            return int(connection.execute(f"select count(*) from {rows}").fetchone()[0])
 
     def read_json(self, *arguments: str) -> Any:
         done = command(self.home, *arguments, "--json")

@@ -54,6 +54,7 @@ def assert_all_were_made_once(server: Server, customer: Customer, ids: list[str]
     assert server.balance(customer) == {
         "granted": 1000, "available": 1000 - JOBS * PRICE, "held": 0, "spent": JOBS * PRICE,
     }  # fmt: skip
+    assert server.count("pragma_integrity_check where integrity_check <> 'ok'") == 0
     server.assert_books_agree()
 
 

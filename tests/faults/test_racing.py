@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from running import Customer, Server
+from running import Customer, Server, until
 
 
 def at_once(count: int, call: Callable[[], requests.Response]) -> list[requests.Response]:
@@ -98,3 +98,16 @@ def test_racing_submissions_overfill_neither_the_queue_nor_the_backlog(tmp_path:
         server.assert_books_agree()
     finally:
         server.close()
+
+
+def test_workers_that_race_for_the_queue_do_each_job_once(start: Callable[..., Server]):
+    server = start(WORKERS=3)
+    customer = server.customer()
+    until(lambda: server.count("workers where ready = 1") == 3)
+    replies = at_once(60, customer.order)
+    for reply in replies:
+        assert customer.finished(reply.json()["id"])["status"] == "completed"
+    assert server.count("jobs where state = 'completed' and attempt = 1") == 60
+    assert server.count("(select distinct worker from jobs)") > 1
+    assert server.balance(customer)["spent"] == 60 * Decimal("0.45")
+    server.assert_books_agree()
