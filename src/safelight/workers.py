@@ -2,6 +2,7 @@
 
 import os
 import socket
+from pathlib import Path
 
 from safelight.db import Transaction
 
@@ -20,6 +21,26 @@ async def say_hello(tx: Transaction, worker_id: str, engines: str, *, ready: boo
 
 async def say_goodbye(tx: Transaction, worker_id: str) -> None:
     await tx.execute("delete from workers where id = $1", worker_id)
+
+
+async def dead_on_this_host(tx: Transaction) -> list[str]:
+    """Ids of workers that said hello from this host and whose process is gone."""
+    rows = await tx.fetch_all("select id, pid from workers where host = $1", socket.gethostname())
+    return [row["id"] for row in rows if not _is_running(row["id"], row["pid"])]
+
+
+def _is_running(worker_id: str, pid: int) -> bool:
+    """Whether that process lives and is still this worker: its id is among its arguments."""
+    try:
+        return worker_id.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:
+        if Path("/proc/self").exists():
+            return False
+    try:  # no /proc here: a number that was given to somebody else looks alive, and its lease ends
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 async def count_ready(tx: Transaction) -> int:

@@ -110,7 +110,7 @@ def _stop_on_signals(server: uvicorn.Server, watch: Watch) -> None:
 def _supervisor(config: Settings, db: Database) -> Supervisor:
     async def free_jobs_of(worker_id: str) -> None:
         with contextlib.suppress(Unavailable):  # their leases end by themselves
-            await sweep.recover(db, assembly.default_limits(config), dead_worker=worker_id)
+            await sweep.bury(db, assembly.default_limits(config), worker_id)
 
     return Supervisor(config.workers, [str(config.port)], free_jobs_of)
 

@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from safelight import jobs, limits
+from safelight import jobs, limits, workers
 from safelight.db import Database, Transaction
 from safelight.errors import JobErrorCode
 from safelight.images import ImageStore
@@ -62,6 +62,18 @@ async def recover(
         log.warning("recovered %d jobs, failed %d", len(requeued), len(failed))
         db.announce("queued")
     return len(requeued), len(failed)
+
+
+async def bury(db: Database, defaults: limits.Defaults, worker_id: str) -> None:
+    """A worker is known to be dead: free its jobs at once, and count on it no longer."""
+    await recover(db, defaults, dead_worker=worker_id)
+    await db.write_soon(lambda tx: workers.say_goodbye(tx, worker_id))
+
+
+async def bury_the_dead(db: Database, defaults: limits.Defaults) -> None:
+    """What a killed process tree left on this host need not wait for its leases to end."""
+    for worker_id in await db.read(workers.dead_on_this_host):
+        await bury(db, defaults, worker_id)
 
 
 async def remove_expired_pictures(db: Database, store: ImageStore) -> int:
@@ -132,6 +144,7 @@ async def sweep(
     db: Database, store: ImageStore, defaults: limits.Defaults, *, keep_days: int
 ) -> Swept:
     """One round of everything that is due every couple of seconds."""
+    await bury_the_dead(db, defaults)
     requeued, failed = await recover(db, defaults)
     pictures = await remove_expired_pictures(db, store)
     return Swept(
