@@ -77,6 +77,12 @@ def test_a_long_poll_answers_in_time_with_the_job_as_it_stands(customer: Custome
     customer.call("DELETE", f"/jobs/{job_id}")
 
 
+@pytest.mark.parametrize("wait", ["61", "000061", "00000000099999", "-1", "1.5", "", "٣", "1e1"])
+def test_nobody_waits_longer_than_a_minute(customer: Customer, wait: str):
+    task_id = customer.ordered("slow")
+    assert customer.call("GET", f"/v1/tasks/{task_id}?wait={wait}").status_code == 400
+
+
 def test_a_long_poll_is_answered_when_the_job_is_cancelled(customer: Customer):
     job_id = long_job(customer)
     with ThreadPoolExecutor(1) as beside:

@@ -48,7 +48,8 @@ async def read_or_wait(house: House, request: Request, job_id: str, read: Read) 
     wait = request.query_params.get("wait") if request.scope["query_string"] else None
     if wait is None:
         return await read()
-    if not (wait.isascii() and wait.isdigit() and int(wait[:4]) <= WAIT_SECONDS_MAX):
+    whole = wait.isascii() and wait.isdigit() and len(wait) <= 2  # "0000099" is no way around
+    if not whole or int(wait) > WAIT_SECONDS_MAX:
         raise InvalidRequest(
             f"wait must be a whole number of seconds from 0 to {WAIT_SECONDS_MAX}", parameter="wait"
         )
