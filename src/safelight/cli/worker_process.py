@@ -15,9 +15,11 @@ from safelight.cli import assembly
 from safelight.cli.supervisor import BEAT_SECONDS
 from safelight.db import Database
 from safelight.engines.roster import Roster
+from safelight.errors import Unavailable
 from safelight.flows.work import Stuck, Worker
 
 HAND_BACK_SECONDS = 20.0  # a drained worker's job is finished within this, or put back
+GREET_AGAIN_SECONDS = 1.0  # after the database could not be written
 EXIT_STUCK = 70
 
 log = logging.getLogger(__name__)
@@ -43,13 +45,14 @@ async def _run(config: settings.Settings, worker_id: str) -> None:
     beating = asyncio.create_task(_beat())
     for engine in roster.engines:
         await asyncio.to_thread(engine.load)
-    greeting = asyncio.create_task(_greet(db, roster, worker_id))
+    greeting = asyncio.create_task(greet(db, roster, worker_id))
     try:
         await worker.run()
     finally:
         greeting.cancel()
         beating.cancel()
-    await db.write_soon(lambda tx: workers.say_goodbye(tx, worker_id))
+    with contextlib.suppress(Unavailable):  # who falls silent is forgotten too
+        await db.write_soon(lambda tx: workers.say_goodbye(tx, worker_id))
     db.close()
 
 
@@ -59,13 +62,18 @@ async def _beat() -> None:
         await asyncio.sleep(BEAT_SECONDS)
 
 
-async def _greet(db: Database, roster: Roster, worker_id: str) -> None:
+async def greet(db: Database, roster: Roster, worker_id: str) -> None:
     engines = " ".join(engine.name for engine in roster.engines)
     while True:
-        await db.write_soon(
-            lambda tx: workers.say_hello(tx, worker_id, engines, ready=bool(engines))
-        )
-        await asyncio.sleep(workers.HELLO_SECONDS)
+        try:
+            await db.write_soon(
+                lambda tx: workers.say_hello(tx, worker_id, engines, ready=bool(engines))
+            )
+        except Unavailable as error:  # it may pass, and silence would count as death
+            log.error("cannot say that this worker lives: %s", error.__cause__)
+            await asyncio.sleep(GREET_AGAIN_SECONDS)
+        else:
+            await asyncio.sleep(workers.HELLO_SECONDS)
 
 
 def _drain_when_told(worker: Worker) -> None:
