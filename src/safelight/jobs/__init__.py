@@ -1,8 +1,9 @@
 """A job: one accepted request, finished exactly once."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any, cast
 
 from safelight.catalog.request import ImageRequest
 from safelight.db import Row, Transaction
@@ -74,32 +75,21 @@ class Job:
 
 
 def from_row(row: Row, pictures: Iterable[JobPicture] = ()) -> Job:
+    """From `select *` or `returning *`: by place, as names are searched for one by one."""
+    (
+        seq, job_id, account_id, key_id, dialect, _, request, price_microcredits, state, version,
+        attempt, worker, _, step, steps, progress, has_preview, engine, stand_in, error_code,
+        error_message, webhook_url, _, created_at_ms, started_at_ms, finished_at_ms, *_,
+    ) = cast(Sequence[Any], row)  # fmt: skip
     return Job(
-        id=row["id"],
-        seq=row["seq"],
-        account_id=row["account_id"],
-        key_id=row["key_id"],
-        dialect=row["dialect"],
-        request=ImageRequest.from_json(row["request"]),
-        price_microcredits=row["price_microcredits"],
-        state=State(row["state"]),
-        version=row["version"],
-        attempt=row["attempt"],
-        worker=row["worker"],
-        step=row["step"],
-        steps=row["steps"],
-        progress=row["progress"],
-        has_preview=bool(row["has_preview"]),
-        engine=row["engine"],
-        stand_in=row["stand_in"],
-        error_code=row["error_code"],
-        error_message=row["error_message"],
-        webhook_url=row["webhook_url"],
-        created_at_ms=row["created_at_ms"],
-        started_at_ms=row["started_at_ms"],
-        finished_at_ms=row["finished_at_ms"],
-        pictures=tuple(pictures),
-    )
+        id=job_id, seq=seq, account_id=account_id, key_id=key_id, dialect=dialect,
+        request=ImageRequest.from_json(request), price_microcredits=price_microcredits,
+        state=State(state), version=version, attempt=attempt, worker=worker, step=step,
+        steps=steps, progress=progress, has_preview=bool(has_preview), engine=engine,
+        stand_in=stand_in, error_code=error_code, error_message=error_message,
+        webhook_url=webhook_url, created_at_ms=created_at_ms, started_at_ms=started_at_ms,
+        finished_at_ms=finished_at_ms, pictures=tuple(pictures),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
