@@ -127,6 +127,8 @@ async def _sweep_forever(config: Settings, db: Database) -> None:
             await sweep.sweep(db, store, defaults, keep_days=config.job_days)
         except (Unavailable, OSError) as error:
             log.error("the sweep could not finish, and tries again: %s", error)
+        except Exception:  # one broken row must not end all sweeping, silently and for ever
+            log.exception("the sweep met a mistake of ours, and tries again")
         round_number += 1
         await asyncio.sleep(sweep.SWEEP_SECONDS)
 
