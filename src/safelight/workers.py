@@ -33,7 +33,7 @@ def _is_running(worker_id: str, pid: int) -> bool:
     """Whether that process lives and is still this worker: its id is among its arguments."""
     try:
         return worker_id.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):  # gone, or going while we read
         if Path("/proc/self").exists():
             return False
     try:  # no /proc here: a number that was given to somebody else looks alive, and its lease ends
