@@ -111,3 +111,21 @@ def test_workers_that_race_for_the_queue_do_each_job_once(start: Callable[..., S
     assert server.count("(select distinct worker from jobs)") > 1
     assert server.balance(customer)["spent"] == 60 * Decimal("0.45")
     server.assert_books_agree()
+
+
+def test_a_job_that_ends_while_it_is_cancelled_is_either_paid_and_kept_or_neither(server: Server):
+    customer = server.customer()
+    made = [reply.json()["job_id"] for reply in at_once(40, customer.order_krea)]
+    ids = iter(made)
+    replies = at_once(40, lambda: customer.call("DELETE", f"/jobs/{next(ids)}"))
+    assert {reply.status_code for reply in replies} == {200}
+    ended = [customer.job(job_id, wait=30) for job_id in made]
+    states = Counter(job["status"] for job in ended)
+    assert states["completed"] + states["cancelled"] == 40
+    told = {reply.json()["job_id"]: reply.json()["status"] for reply in replies}
+    assert told == {job["job_id"]: job["status"] for job in ended}
+    assert server.balance(customer)["spent"] == states["completed"] * krea_price(server)
+    assert server.balance(customer)["held"] == 0
+    for job in ended:
+        for url in job["result"].get("urls", []):
+            assert requests.get(url, timeout=10).status_code == 200

@@ -1,0 +1,111 @@
+"""Workers in this process: engines of every temper, on the books that keeping.py keeps."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from keeping import Books, link, request
+from safelight import jobs
+from safelight.catalog.request import ImageRequest
+from safelight.engines import Engine, Picture, Step
+from safelight.engines.fake import FakeEngine
+from safelight.flows.work import Worker, WorkSettings
+from safelight.images import ImageStore
+from safelight.jobs import Job
+
+
+class Pausing:
+    """The fake engine, standing still before one of its eight steps until it may go on."""
+
+    name = "fake"
+
+    def __init__(self, before_step: int):
+        self._before_step = before_step
+        self.go = Event()
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
+        for made in FakeEngine().generate(request):
+            if isinstance(made, Step) and made.number == self._before_step:
+                assert self.go.wait(30)
+            yield made
+
+
+class Raising:
+    """Ends every request with this error."""
+
+    name = "fake"
+
+    def __init__(self, error: Exception):
+        self._error = error
+        self.requests = 0
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
+        self.requests += 1
+        yield Step(1, 8)
+        raise self._error
+
+
+class Studio:
+    """Books, a folder of pictures, and workers for engines of the test's choice."""
+
+    def __init__(self, books: Books, folder: Path):
+        self.books = books
+        self.caller = books.customer(100)
+        self.store = ImageStore(folder, b"sixteen characters", "http://here")
+
+    def order(self, prompt: str = "a cat", engine: str = "fake", **fields: Any) -> Job:
+        return self.books.submit(self.caller, request=request(prompt, **fields), engine=engine)
+
+    def worker(self, engine: Engine, name: str = "w1", timeout_seconds: float = 20) -> Worker:
+        settings = WorkSettings(
+            defaults=self.books.defaults, timeout_seconds=timeout_seconds, stuck_seconds=0.02,
+            picture_seconds=60,
+        )  # fmt: skip
+        return Worker(name, self.books.db, self.store, {"fake": engine}.get, settings)
+
+    def work(self, engine: Engine, *ordered: Job, **options: Any) -> list[Job]:
+        """Let a worker live until these jobs have ended; how they ended."""
+
+        async def life() -> list[Job]:
+            worker = self.worker(engine, **options)
+            running = asyncio.create_task(worker.run())
+            ended = [await self.until(job, lambda now: now.state.is_final) for job in ordered]
+            worker.drain()
+            await running
+            return ended
+
+        return self.books.run(life())
+
+    async def until(self, job: Job, condition: Callable[[Job], bool]) -> Job:
+        async with asyncio.timeout(20):
+            while not condition(now := await self.now(job)):
+                await asyncio.sleep(0.001)
+            return now
+
+    async def now(self, job: Job) -> Job:
+        return await self.books.db.read(lambda tx: jobs.get(tx, job.id, link, dialect=job.dialect))
+
+    def names(self, job: Job, kind: str) -> list[str]:
+        rows = self.books.rows(
+            "select name from pictures where job_id = $1 and kind = $2 order by position",
+            job.id, kind,
+        )  # fmt: skip
+        return [row["name"] for row in rows]
+
+    def files(self) -> set[str]:
+        return {path.name for path in self.store.root.glob("*/*")}
+
+    def assert_nothing_was_charged(self) -> None:
+        balance = self.books.balance(self.caller)
+        assert (balance.available, balance.held, balance.spent) == (100_000_000, 0, 0)
+        assert self.books.verify().problems == ()
