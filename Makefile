@@ -39,7 +39,8 @@ docs: .venv/.dev  ## write the generated pages: settings, models, the tree in th
 	$(BIN)/python docs/generate.py
 
 bench: .venv/.dev  ## measure the promises, and print the table that the README quotes
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench --json bench/results.json --markdown bench/results.md
+	$(BIN)/python docs/generate.py
 
 clean:  ## forget the environment and the caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist

@@ -18,6 +18,7 @@ from safelight.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
 TREE_BEGIN, TREE_END = "<!-- tree: made by docs/generate.py -->", "<!-- /tree -->"
+BENCH_BEGIN, BENCH_END = "<!-- bench: made by make bench -->", "<!-- /bench -->"
 # Defaults that differ from machine to machine are described, not printed.
 DESCRIBED_DEFAULTS = {"home": "`~/.safelight`", "engine__threads": "the cores, at most 4"}
 MICROCREDITS = 1_000_000
@@ -89,11 +90,17 @@ def _prices(offer: Offer) -> str:
 
 
 def readme() -> str:
-    """The README with its tree drawn anew from the modules' captions."""
+    """The README with its tree drawn anew, and the table of the last `make bench`."""
     text = (ROOT / "README.md").read_text()
-    before, _, rest = text.partition(TREE_BEGIN)
-    _, _, after = rest.partition(TREE_END)
-    return f"{before}{TREE_BEGIN}\n```\n{tree()}```\n{TREE_END}{after}"
+    text = _between(text, TREE_BEGIN, TREE_END, f"```\n{tree()}```")
+    measured = (ROOT / "bench" / "results.md").read_text().strip()
+    return _between(text, BENCH_BEGIN, BENCH_END, measured)
+
+
+def _between(text: str, begin: str, end: str, content: str) -> str:
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{content}\n{end}{after}"
 
 
 def tree() -> str:

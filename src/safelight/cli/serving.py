@@ -46,6 +46,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,  # nobody here reads the peer, and strangers may write anything
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
             )
         )
