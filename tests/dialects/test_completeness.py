@@ -96,3 +96,15 @@ def test_dialects_are_found_by_the_name_that_jobs_carry():
         "evolink": "evolink",
         "krea": "krea",
     }
+
+
+def test_a_job_that_lost_its_worker_does_not_go_back_to_the_first_word():
+    waiting = {"state": State.QUEUED, "started_at_ms": 1751280001000}
+    again = job(**waiting)
+    assert evolink.render(again, CATALOG)["status"] == "processing"
+    assert krea.render(krea_job(**waiting), CATALOG)["status"] == "scheduled"
+
+
+def test_kreas_caller_is_told_at_once_that_the_job_waits_in_the_backlog():
+    assert krea.render_submitted(krea_job(State.BACKLOGGED), CATALOG)["status"] == "backlogged"
+    assert krea.render_submitted(krea_job(State.QUEUED), CATALOG)["status"] == "queued"

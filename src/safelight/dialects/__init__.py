@@ -25,7 +25,7 @@ class Dialect(Protocol):
         ...
 
     def render_submitted(self, job: Job, catalog: Catalog) -> dict[str, Any]:
-        """The answer to a submission, the same however often it is asked for."""
+        """The answer to a submission, of the job as it was committed."""
         ...
 
     def render(self, job: Job, catalog: Catalog) -> dict[str, Any]:

@@ -43,6 +43,12 @@ FAILURE_MESSAGE = {
 }
 
 
+def status_of(job: Job) -> str:
+    """One of the four words. A job that lost its worker waits again, but is not "pending" again."""
+    waits_again = job.state is State.QUEUED and job.started_at_ms is not None
+    return "processing" if waits_again else STATUS[job.state]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Balance:
     """Money of an account ("user") and of the key that asks ("token"), in microcredits."""
@@ -65,7 +71,7 @@ def render(job: Job, catalog: Catalog) -> dict[str, Any]:
         return _completed(job, catalog)
     if job.state.is_final:
         return _failed(job, catalog)
-    return _unfinished(job, catalog, status=STATUS[job.state], progress=min(job.progress, 99))
+    return _unfinished(job, catalog, status=status_of(job), progress=min(job.progress, 99))
 
 
 def render_list(
@@ -180,13 +186,13 @@ def _listed(job: Job, catalog: Catalog) -> dict[str, Any]:
         "created_at": job.created_at_ms // 1000,
         "credits_used": credits_of(job.price_microcredits) if completed else 0,
         "duration": _duration_seconds(job),
-        "has_error": STATUS[job.state] == "failed",
+        "has_error": status_of(job) == "failed",
         "has_results": completed and bool(job.pictures),
         "id": job.id,
         "model": _model_name(job, catalog),
         "progress": 100 if completed else job.progress,
         "result_count": len(job.pictures) if completed else 0,
-        "status": STATUS[job.state],
+        "status": status_of(job),
         "type": "image",
     }
 

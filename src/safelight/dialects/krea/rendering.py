@@ -25,10 +25,10 @@ FAILURE_MESSAGE = {
 
 
 def render_submitted(job: Job, catalog: Catalog) -> dict[str, Any]:
-    """The answer to a submission: of fields that never change, so that a replay is the same."""
+    """The answer to a submission; this wire has no replays, so it may say where the job waits."""
     return {
         "job_id": job.id,
-        "status": "queued",
+        "status": status_of(job),
         "created_at": timestamp(job.created_at_ms),
         "completed_at": None,
         "type": _job_type(job, catalog),

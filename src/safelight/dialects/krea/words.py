@@ -12,7 +12,12 @@ STATUS = {state: str(state) for state in State if state is not State.RUNNING}
 
 
 def status_of(job: Job) -> str:
-    """One of STATUSES. A running job's word says how far it is."""
+    """One of STATUSES. A running job's word says how far it is.
+
+    A job that lost its worker waits for the next one as "scheduled": nobody is told "queued" twice.
+    """
+    if job.state is State.QUEUED and job.started_at_ms is not None:
+        return "scheduled"
     if job.state is not State.RUNNING:
         return STATUS[job.state]
     if job.has_preview:
