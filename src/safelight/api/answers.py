@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -40,7 +41,15 @@ def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = Non
 
 def job_answer(job: Job, body: Any, headers: Mapping[str, str] | None = None) -> Response:
     """A job's body, with the engine that makes its picture in a header."""
-    return answer(body, headers={**engine_headers(job.engine, job.stand_in), **(headers or {})})
+    reply = answer(body, headers=headers)
+    reply.raw_headers.extend(_engine_header(job.engine, job.stand_in))
+    return reply
+
+
+@lru_cache
+def _engine_header(engine: str | None, stand_in: str | None) -> list[tuple[bytes, bytes]]:
+    found = engine_headers(engine, stand_in)
+    return [(name.lower().encode(), value.encode()) for name, value in found.items()]
 
 
 async def read_or_wait(house: House, request: Request, job_id: str, read: Read) -> Job:

@@ -1,6 +1,6 @@
 """The EvoLink door: image generations, tasks, credits, models."""
 
-from starlette.exceptions import HTTPException
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -15,13 +15,22 @@ from safelight.jobs import listing
 SCHEMES = ("bearer",)
 
 
+class TaskConvertor(StringConvertor):
+    """Whatever stands where a task's id would, but for the one word that is a route beside it."""
+
+    regex = "(?!batch(?:/|$))[^/]+"
+
+
+register_url_convertor("task", TaskConvertor())
+
+
 def routes(house: House) -> list[DoorRoute]:
     door = EvolinkDoor(house)
     return [
-        DoorRoute("/v1/tasks/batch", door.batch, methods=["POST"]),  # before ids, which it is not
-        DoorRoute("/v1/tasks/{task_id}", door.task, methods=["GET"]),
+        DoorRoute("/v1/tasks/{task_id:task}", door.task, methods=["GET"]),
         DoorRoute("/v1/images/generations", door.create, methods=["POST"]),
-        DoorRoute("/v1/tasks/{task_id}/events", door.events, methods=["GET"]),
+        DoorRoute("/v1/tasks/batch", door.batch, methods=["POST"]),
+        DoorRoute("/v1/tasks/{task_id:task}/events", door.events, methods=["GET"]),
         DoorRoute("/v1/tasks", door.tasks, methods=["GET"]),
         DoorRoute("/v1/credits", door.credits, methods=["GET"]),
         DoorRoute("/v1/models", door.models, methods=["GET"]),
@@ -50,10 +59,7 @@ class EvolinkDoor:
         )
 
     async def task(self, request: Request) -> Response:
-        task_id: str = request.path_params["task_id"]
-        if task_id == "batch":  # the sibling route, which only takes POST
-            raise HTTPException(405, headers={"Allow": "POST"})
-        return await self.door.poll(request, task_id)
+        return await self.door.poll(request, request.path_params["task_id"])
 
     async def events(self, request: Request) -> Response:
         return await self.door.stream(request, request.path_params["task_id"])
