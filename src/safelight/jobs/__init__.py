@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, cast
 
+import msgspec
+
 from safelight.catalog.request import ImageRequest
 from safelight.db import Row, Transaction
 from safelight.errors import JobErrorCode, NotFound
@@ -34,8 +36,7 @@ class State(StrEnum):
 FINAL_STATES = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobPicture:
+class JobPicture(msgspec.Struct, frozen=True, kw_only=True):
     """A stored picture as callers see it."""
 
     url: str  # absolute and signed
@@ -44,9 +45,11 @@ class JobPicture:
     content_type: str  # "image/png"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Job:
-    """One row of `jobs`. Times are milliseconds since 1970 by the database's clock."""
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of `jobs`. Times are milliseconds since 1970 by the database's clock.
+
+    A struct and no dataclass: a poll makes one, and a frozen dataclass sets 25 fields one by one.
+    """
 
     id: str  # in the form of the wire it was made through
     seq: int  # submission order
