@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,8 +30,10 @@ asyncio.run(listen())
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
+def home() -> Iterator[Path]:
+    """In a folder of a short name: pytest's own may be too long for a socket's path."""
+    with tempfile.TemporaryDirectory(prefix="bell") as folder:
+        yield Path(folder) / "home"
 
 
 @pytest.fixture
