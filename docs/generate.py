@@ -7,13 +7,13 @@ python docs/generate.py --check   says which are out of date, and exits 1 (the t
 import ast
 import sys
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
 from safelight import catalog
-from safelight.catalog import Model, Offer
+from safelight.catalog import Model
+from safelight.cli.diagnosis import price_text
 from safelight.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -21,7 +21,6 @@ TREE_BEGIN, TREE_END = "<!-- tree: made by docs/generate.py -->", "<!-- /tree --
 BENCH_BEGIN, BENCH_END = "<!-- bench: made by make bench -->", "<!-- /bench -->"
 # Defaults that differ from machine to machine are described, not printed.
 DESCRIBED_DEFAULTS = {"home": "`~/.safelight`", "engine__threads": "the cores, at most 4"}
-MICROCREDITS = 1_000_000
 
 
 def settings_page() -> str:
@@ -76,17 +75,11 @@ def _model(model: Model) -> str:
     evolink = f"`{model.evolink.name}`" if model.evolink else "–"
     krea = f"`{model.krea.name}`" if model.krea else "–"
     prices = "; ".join(
-        f"{door} {_prices(offer)}"
+        f"{door} {price_text(offer)}"
         for door, offer in (("EvoLink", model.evolink), ("Krea", model.krea))
         if offer
     )
     return f"| {model.title} | {evolink} | {krea} | {prices} | {model.licence.name} |"
-
-
-def _prices(offer: Offer) -> str:
-    return ", ".join(
-        f"{tier} {Decimal(price) / MICROCREDITS:f}" for tier, price in offer.plain_prices().items()
-    )
 
 
 def readme() -> str:

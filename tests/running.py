@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from safelight.catalog.prices import microcredits
 from safelight.cli import bookkeeping
 from safelight.settings import Settings
 
@@ -181,7 +182,7 @@ class Server:
     ) -> Customer:
         """A new account with a key of its own; `terms` are those of bookkeeping.create_key."""
         account = f"customer-{len(self.customers)}"
-        grant = None if credits is None else bookkeeping.microcredits(Decimal(credits))
+        grant = None if credits is None else microcredits(Decimal(credits))
         made = bookkeeping.create_key(self.config, account, grant=grant, **terms)
         customer = Customer(self.url, made["key"], account)
         self.customers.append(customer)

@@ -1,6 +1,5 @@
 """Assembles the doors into one ASGI application, with one place where errors become replies."""
 
-import contextlib
 import logging
 import re
 import secrets
@@ -98,8 +97,6 @@ def _refusal(error: Exception, path: str, method: str, request_id: str) -> Respo
         log.error("request %s failed", request_id, exc_info=error)
         error = InternalError()
     dialect = DIALECTS["krea" if path.startswith(KREA_PATHS) else "evolink"]
-    with contextlib.suppress(KeyError):
-        headers["allow"] = headers.pop("Allow")
     status, body, more = dialect.render_error(error, request_id, reading=method in ("GET", "HEAD"))
     return answer(body, status, {**headers, **more})
 

@@ -16,6 +16,7 @@ from safelight.api.watch import Watch
 from safelight.catalog import Catalog, Model
 from safelight.catalog.request import ImageRequest
 from safelight.db import Database, Transaction
+from safelight.dialects.strict_json import BODY_BYTES_MAX
 from safelight.engines.roster import Choice, Roster
 from safelight.errors import (
     MalformedBody,
@@ -29,7 +30,6 @@ from safelight.images import ImageStore
 
 T = TypeVar("T")
 
-BODY_BYTES_MAX = 64 * 1024
 LONG_BODY_BYTES = 2 * 1024  # longer ones are parsed in a thread
 AUTHORIZATION_BYTES_MAX = 4096
 CALLER_CACHE_SECONDS = 1.0  # how long a revoked key may still open a door

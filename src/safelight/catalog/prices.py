@@ -35,6 +35,11 @@ def microcredits(amount: Decimal, credits_per_unit: Decimal = Decimal(1)) -> int
     return int(exact.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
+def credits_text(microcredits: int) -> str:
+    """450000 microcredits are "0.45": exact, and without a trailing zero."""
+    return f"{Decimal(microcredits) / MICROCREDITS_PER_CREDIT:f}"
+
+
 def _holds(request: ImageRequest, name: str, value: str) -> bool:
     if name == "tier":
         return request.tier == value

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from rich.table import Table
@@ -10,27 +9,17 @@ from rich.text import Text
 
 from safelight import accounts, catalog, ledger, settings
 from safelight.accounts import KeyTerms
+from safelight.catalog.prices import credits_text
 from safelight.cli.assembly import run_with_database
 from safelight.db import Database, Row, Transaction
 from safelight.errors import ConfigurationError, NotFound
-from safelight.ledger import MICROCREDITS
+from safelight.ledger import DAY_MS, MICROCREDITS
 from safelight.ledger.verify import Proof
 from safelight.ledger.verify import verify as verify_books
 from safelight.settings import Settings
 
-DAY_MS = 86_400_000
 DEMO_ACCOUNT = "demo"
 DEMO_CREDITS = 1000
-
-
-def microcredits(amount: Decimal) -> int:
-    """Credits as whole microcredits."""
-    return int((amount * MICROCREDITS).to_integral_value(ROUND_HALF_UP))
-
-
-def plain(amount: int) -> str:
-    """Microcredits as credits, without a trailing zero."""
-    return f"{Decimal(amount) / MICROCREDITS:f}"
 
 
 def create_key(
@@ -101,8 +90,8 @@ def _key(row: Row, now_ms: int) -> dict[str, Any]:
         "hint": row["hint"],
         "models": row["models"] or "all",
         "state": state,
-        "held": plain(row["held_microcredits"]),
-        "spent": plain(row["spent_microcredits"]),
+        "held": credits_text(row["held_microcredits"]),
+        "spent": credits_text(row["spent_microcredits"]),
     }
 
 
@@ -125,10 +114,10 @@ def balances(config: Settings, account: str | None) -> list[dict[str, Any]]:
     return [
         {
             "account": row["name"],
-            "available": plain(row["available_microcredits"]),
-            "held": plain(row["held_microcredits"]),
-            "spent": plain(row["spent_microcredits"]),
-            "granted": plain(row["granted_microcredits"]),
+            "available": credits_text(row["available_microcredits"]),
+            "held": credits_text(row["held_microcredits"]),
+            "spent": credits_text(row["spent_microcredits"]),
+            "granted": credits_text(row["granted_microcredits"]),
         }
         for row in rows
     ]

@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 
 from safelight import __version__, settings
+from safelight.catalog.prices import credits_text, microcredits
 from safelight.cli import bookkeeping, diagnosis, drawing, serving
 from safelight.cli.assembly import run, start_logging
-from safelight.cli.bookkeeping import microcredits, plain
 
 app = typer.Typer(
     name="safelight",
@@ -195,7 +195,7 @@ def credits_grant(
 ) -> None:
     """Give an account credits."""
     left = bookkeeping.grant(settings.load(), account, microcredits(amount), note)
-    typer.echo(f"{account} has {plain(left)} credits available")
+    typer.echo(f"{account} has {credits_text(left)} credits available")
 
 
 @ledger.command("verify")
@@ -208,8 +208,9 @@ def ledger_verify() -> None:
         raise typer.Exit(1)
     typer.echo(
         f"ok: {proof.entries} entries of {proof.accounts} accounts and {proof.jobs} jobs agree;"
-        f" {plain(proof.granted_microcredits)} credits granted,"
-        f" {plain(proof.held_microcredits)} held, {plain(proof.spent_microcredits)} spent"
+        f" {credits_text(proof.granted_microcredits)} credits granted,"
+        f" {credits_text(proof.held_microcredits)} held,"
+        f" {credits_text(proof.spent_microcredits)} spent"
     )
 
 

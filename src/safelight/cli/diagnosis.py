@@ -12,8 +12,8 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from safelight import catalog, settings
+from safelight.catalog.prices import credits_text
 from safelight.cli.assembly import build_roster, run_with_database
-from safelight.cli.bookkeeping import plain
 from safelight.db import Database
 from safelight.errors import ConfigurationError, ModelNotAllowed
 from safelight.ledger.verify import verify
@@ -38,18 +38,17 @@ def models(config: Settings) -> list[dict[str, Any]]:
                 "made_by": made_by,
                 "evolink": model.evolink.name if model.evolink else "",
                 "krea": model.krea.name if model.krea else "",
-                "credits": _prices(model),
+                "credits": price_text(model.evolink or model.krea),
                 "licence": model.licence.name,
             }
         )
     return found
 
 
-def _prices(model: catalog.Model) -> str:
-    """What one plain picture costs at the first door that offers it."""
-    offer = model.evolink or model.krea
+def price_text(offer: catalog.Offer | None) -> str:
+    """What one plain picture costs by these terms: "1K 0.45, 2K 1.8"."""
     prices = offer.plain_prices() if offer else {}
-    return ", ".join(f"{tier} {plain(price)}" for tier, price in prices.items())
+    return ", ".join(f"{tier} {credits_text(price)}" for tier, price in prices.items())
 
 
 def settings_in_force(config: Settings) -> list[dict[str, Any]]:

@@ -10,12 +10,12 @@ from safelight.db import Database, Transaction
 from safelight.errors import JobErrorCode
 from safelight.images import ImageStore
 from safelight.jobs import Job, State, ending
+from safelight.ledger import DAY_MS
 
 SWEEP_SECONDS = 2  # a dead worker's job waits at most its lease and this
 BATCH_ROWS = 500  # rows one transaction may touch, so that nobody waits long behind it
 LITTER_SECONDS = 3600  # a file that no row knows is litter when it is this old
 IDEMPOTENCY_MS = 48 * 3_600_000  # how long an Idempotency-Key is remembered
-DAY_MS = 86_400_000
 
 log = logging.getLogger(__name__)
 

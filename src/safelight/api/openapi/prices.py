@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
 from safelight.catalog import Offer
-from safelight.catalog.prices import GIVEN, MICROCREDITS_PER_CREDIT, PriceRow
+from safelight.catalog.prices import GIVEN, MICROCREDITS_PER_CREDIT, PriceRow, credits_text
 
 # Krea's older documents count in Compute Units, and clients read whole ones from this table. An
 # eighth of a credit is about what one was worth: in May 2026, 22.9 of them were 0.042 USD.
@@ -35,11 +35,6 @@ def _row(row: PriceRow, conditions: list[str], extras: list[str], seconds: int) 
         *(credits_text(row.each.get(name, 0)) for name in extras),
         f"~{seconds} seconds",
     ]
-
-
-def credits_text(microcredits: int) -> str:
-    """450000 microcredits are "0.45"."""
-    return f"{Decimal(microcredits) / MICROCREDITS_PER_CREDIT:f}"
 
 
 def _compute_units(microcredits: int) -> int:
