@@ -5,11 +5,11 @@ BIN := .venv/bin
 PORT ?= 8000
 PROMPT ?= three penguins in the snow at sunset
 
-.PHONY: help setup try serve test check format bench conformance docs clean
+.PHONY: help setup try serve test test-core check format bench conformance docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/.core  ## make .venv with .venv/bin/safelight
 
@@ -19,7 +19,9 @@ try: .venv/.core  ## develop one picture from a prompt: make try PROMPT="a rocke
 serve: .venv/.core  ## the server with its worker, at http://127.0.0.1:8000/, and a ready key
 	@$(BIN)/safelight serve --port $(PORT) --demo-key
 
-test: .venv/.dev  ## everything the checks run
+test: .venv/.torch test-core  ## everything the checks run, with open weights on torch
+
+test-core: .venv/.dev  ## the same without what needs torch, for a machine without room for it
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,4 +62,8 @@ clean:  ## forget the environment and the caches
 
 .venv/.dev: pyproject.toml .venv/.core
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/.torch: pyproject.toml .venv/.core
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[torch]'
 	@touch $@

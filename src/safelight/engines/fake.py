@@ -36,6 +36,7 @@ class FakeEngine:
     ):
         """`seconds` is what one request takes, spread over its steps."""
         self.name = name
+        self.starts_aside = False
         self._steps = steps
         self._seconds = seconds
         self._sleep = sleep

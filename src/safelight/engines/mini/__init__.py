@@ -33,6 +33,7 @@ class MiniEngine:
     """Makes a picture of any prompt in about a second, on two processor cores."""
 
     name = "mini"
+    starts_aside = False
 
     def __init__(self, threads: int = 2, weights: Path = WEIGHTS):
         self._threads = threads
