@@ -9,7 +9,7 @@ from typing import Any
 from keeping import Books, link, request
 from safelight import jobs
 from safelight.catalog.request import ImageRequest
-from safelight.engines import Engine, Picture, Step
+from safelight.engines import Engine, Made, Picture, Step
 from safelight.engines.fake import FakeEngine
 from safelight.flows.work import Worker, WorkSettings
 from safelight.images import ImageStore
@@ -20,6 +20,7 @@ class Pausing:
     """The fake engine, standing still before one of its eight steps until it may go on."""
 
     name = "fake"
+    starts_aside = False
 
     def __init__(self, before_step: int):
         self._before_step = before_step
@@ -36,10 +37,56 @@ class Pausing:
             yield made
 
 
+class Crowd:
+    """The fake engine, noting which prompts are at work beside each other."""
+
+    name = "fake"
+    starts_aside = True  # each begins as soon as it is in hand
+
+    def __init__(self) -> None:
+        self._here: set[str] = set()
+        self.company: dict[str, set[str]] = {}
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Made]:
+        self._here.add(request.prompt)
+        for made in FakeEngine(seconds=0.08).generate(request):
+            for prompt in self._here:
+                self.company[prompt] = self.company.get(prompt, set()) | self._here
+            yield made
+        self._here.remove(request.prompt)
+
+
+class EndsLast:
+    """The fake engine, in which one job goes on and on until another one has passed it."""
+
+    name = "fake"
+    starts_aside = False
+
+    def __init__(self, last: Job):
+        self._last = last.request
+        self._passed = False
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Made]:
+        for made in FakeEngine().generate(request):
+            while request.width == self._last.width and not self._passed:
+                yield Step(1, 8)
+            yield made
+        self._passed = True
+
+
 class Raising:
     """Ends every request with this error."""
 
     name = "fake"
+    starts_aside = False
 
     def __init__(self, error: Exception):
         self._error = error
@@ -66,10 +113,12 @@ class Studio:
     def order(self, prompt: str = "a cat", engine: str = "fake", **fields: Any) -> Job:
         return self.books.submit(self.caller, request=request(prompt, **fields), engine=engine)
 
-    def worker(self, engine: Engine, name: str = "w1", timeout_seconds: float = 20) -> Worker:
+    def worker(
+        self, engine: Engine, name: str = "w1", timeout_seconds: float = 20, jobs_max: int = 4
+    ) -> Worker:
         settings = WorkSettings(
             defaults=self.books.defaults, timeout_seconds=timeout_seconds, stuck_seconds=0.02,
-            picture_seconds=60,
+            picture_seconds=60, jobs_max=jobs_max,
         )  # fmt: skip
         return Worker(name, self.books.db, self.store, {"fake": engine}.get, settings)
 

@@ -12,7 +12,7 @@ from safelight.engines.fake import FakeEngine
 from safelight.errors import EngineError
 from safelight.flows.work import Stuck, Worker
 from safelight.jobs import Job, ending
-from working import Pausing, Raising, Studio
+from working import Crowd, EndsLast, Pausing, Raising, Studio
 
 NOBODY = "nobody"  # an engine that this worker does not have
 
@@ -125,7 +125,7 @@ def test_a_draining_worker_ends_its_job_and_begins_no_other(studio: Studio):
     engine, ordered = Pausing(before_step=2), [studio.order(), studio.order()]
 
     async def shift() -> None:
-        worker = studio.worker(engine)
+        worker = studio.worker(engine, jobs_max=1)
         running = asyncio.create_task(worker.run())
         await studio.until(ordered[0], lambda now: now.state == "running")
         worker.drain()
@@ -188,6 +188,39 @@ def test_an_engine_that_hangs_costs_the_worker_and_one_attempt(studio: Studio):
     assert (now.state, now.attempt) == ("queued", 1)
     [done] = studio.work(FakeEngine(unhang=unhang), job, name="w2")
     assert (done.state, done.attempt) == ("completed", 2)
+
+
+def test_a_worker_that_an_engine_hangs_hands_its_other_jobs_back(studio: Studio):
+    unhang, hung, other = Event(), studio.order("hang"), studio.order()
+    worker = studio.worker(FakeEngine(unhang=unhang), timeout_seconds=0.02)
+    with pytest.raises(Stuck, match=hung.id):
+        studio.books.run(worker.run())
+    unhang.set()
+    now = studio.books.job(other.id)
+    assert (now.state, now.attempt) == ("queued", 0)
+
+
+def test_a_job_that_was_lost_before_is_worked_on_alone(studio: Studio):
+    """Should it kill its worker again, it must not use up the attempts of others."""
+    lost, *others = (studio.order(prompt) for prompt in ("lost", "second", "third"))
+    studio.books.claim("dead")
+    studio.books.recover("dead")
+    engine = Crowd()
+    studio.work(engine, lost, *others)
+    assert engine.company["lost"] == {"lost"}
+    assert engine.company["second"] == {"second", "third"}
+
+
+def test_a_short_job_passes_a_long_one(studio: Studio):
+    long, short = studio.order(width=2048, height=2048), studio.order()
+    ended = studio.work(EndsLast(long), long, short)
+    assert [job.state for job in ended] == ["completed", "completed"]
+
+
+def test_time_spent_waiting_for_others_does_not_count_against_a_job(studio: Studio):
+    ordered = [studio.order() for _ in range(4)]
+    ended = studio.work(FakeEngine(seconds=0.16), *ordered, timeout_seconds=0.4)
+    assert [job.state for job in ended] == ["completed"] * 4
 
 
 def test_an_engine_that_is_late_fails_the_job_for_good(studio: Studio):

@@ -3,15 +3,14 @@
 import asyncio
 import contextlib
 import logging
-import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from safelight import images, jobs, limits
 from safelight.db import Database, Transaction
 from safelight.engines import Engine, Picture, Step
-from safelight.engines.driving import drive
+from safelight.engines.scheduler import Run, Scheduler
 from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
 from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job, State, ending
@@ -33,9 +32,10 @@ class WorkSettings:
     """What a worker is told about time."""
 
     defaults: limits.Defaults
-    timeout_seconds: float
+    timeout_seconds: float  # of the engine's time, not of the time spent waiting for others
     stuck_seconds: float
     picture_seconds: int
+    jobs_max: int = 4  # in hand at a time: the scheduler gives each its turns
 
 
 @dataclass
@@ -43,13 +43,26 @@ class _Attempt:
     """One claimed job, from its lease to its settlement."""
 
     job: Job
-    stop: threading.Event = field(default_factory=threading.Event)  # end between two steps
+    run: Run | None = None
+    stopped: bool = False
+
+    def stop(self) -> None:
+        """The job is no longer ours to work on: end between two steps."""
+        self.stopped = True
+        if self.run is not None:
+            self.run.stop()
+
+    def note(self, text: str) -> None:
+        """Called in the scheduler's thread."""
+        log.info("job %s: %s", self.job.id, text)
 
 
 class Worker:
-    """Claims jobs one after another, drives the engine, and settles what came of them.
+    """Claims jobs, lets the scheduler give each its turns at the engine, and settles them.
 
-    While one job is encoded and stored, the engine is already at the next.
+    Several jobs are in hand at a time, so that short ones need not wait for long ones, and while
+    one is encoded and stored the engine is already at the next. A job that was attempted before
+    is worked on alone: should it take the process with it again, it takes no other job along.
     """
 
     def __init__(
@@ -69,8 +82,8 @@ class Worker:
         self._wake = asyncio.Event()
         self._draining = False
         self._storing = asyncio.Semaphore(STORING_JOBS_MAX)
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._engine_thread = ThreadPoolExecutor(1, thread_name_prefix="engine")
+        self._places = asyncio.Semaphore(settings.jobs_max)
+        self._scheduler = Scheduler()
         self._encoders = ThreadPoolExecutor(STORING_JOBS_MAX, thread_name_prefix="encode")
 
     async def run(self) -> None:
@@ -78,16 +91,14 @@ class Worker:
         self._db.subscribe(self._heard)
         beat = asyncio.create_task(self._heartbeat())
         try:
-            while not self._draining:
-                self._wake.clear()
-                job = await self._claim()
-                if job is None:
-                    await self._sleep_until_woken()
-                else:
-                    await self._work_on(_Attempt(job))
-            await asyncio.gather(*self._tasks)
+            async with asyncio.TaskGroup() as group:
+                while (claimed := await self._next()) is not None:
+                    group.create_task(self._work_on(*claimed))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
         finally:
             beat.cancel()
+            self._scheduler.close()
 
     def drain(self) -> None:
         """Take no more jobs; the one at hand is finished, or handed back if it takes too long."""
@@ -97,10 +108,31 @@ class Worker:
     async def hand_back(self) -> None:
         """Put what is unfinished back into the queue without using up an attempt."""
         for attempt in list(self._attempts.values()):
-            job = attempt.job
-            await self._db.write(lambda tx, job=job: jobs.requeue(tx, job, count_attempt=False))  # type: ignore[misc]
-            attempt.stop.set()
-            self._db.announce("queued")
+            await self._hand_back(attempt)
+
+    async def _hand_back(self, attempt: _Attempt) -> None:
+        await self._db.write(lambda tx: jobs.requeue(tx, attempt.job, count_attempt=False))
+        attempt.stop()
+        self._db.announce("queued")
+
+    async def _next(self) -> tuple[_Attempt, int] | None:
+        """The next job and how many of our places it takes; None once we drain."""
+        await self._places.acquire()
+        while not self._draining:
+            self._wake.clear()
+            job = await self._claim()
+            if job is None:
+                await self._sleep_until_woken()
+                continue
+            attempt = self._attempts[job.id] = _Attempt(job)
+            self._db.announce(f"job:{job.id}")
+            if job.attempt == 1:
+                return attempt, 1
+            for _ in range(self._settings.jobs_max - 1):  # until nobody else is at the engine
+                await self._places.acquire()
+            return attempt, self._settings.jobs_max
+        self._places.release()
+        return None
 
     async def _claim(self) -> Job | None:
         try:
@@ -111,54 +143,68 @@ class Worker:
 
     # One job
 
-    async def _work_on(self, attempt: _Attempt) -> None:
-        """Keep the engine busy with it; what follows the pictures goes on beside the next job."""
-        self._attempts[attempt.job.id] = attempt
-        self._db.announce(f"job:{attempt.job.id}")
+    async def _work_on(self, attempt: _Attempt, places: int) -> None:
+        """From the engine to the settlement; the places are free as soon as the engine is."""
         try:
-            pictures = await self._generate(attempt)
+            pictures = await self._draw(attempt)
+            if pictures is None:
+                return
+            await self._storing.acquire()
+        finally:
+            for _ in range(places):
+                self._places.release()
+        await self._finish(attempt, pictures)
+
+    async def _draw(self, attempt: _Attempt) -> list[Picture] | None:
+        """The engine's pictures; None when there are none to come, and the job is settled."""
+        try:
+            return await self._generate(attempt)
         except Cancelled:
             self._attempts.pop(attempt.job.id, None)
         except EngineError as error:
             await self._settle(attempt, self._fail(attempt.job, error))
-        else:
-            await self._storing.acquire()
-            task = asyncio.create_task(self._finish(attempt, pictures))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        return None
 
     async def _generate(self, attempt: _Attempt) -> list[Picture]:
-        """Drive the engine in its thread until it ends, its deadline passes, or we lose the job."""
+        """Let the engine work until it ends, its time is over, or we lose the job."""
         engine = self._engine_named(attempt.job.engine or "")
         if engine is None:
             raise EngineError(code=JobErrorCode.SERVICE_UNAVAILABLE)
+        if attempt.stopped:
+            raise Cancelled
         progress = _Progress(self, attempt)
-        running = asyncio.get_running_loop().run_in_executor(
-            self._engine_thread, drive, engine, attempt.job.request, attempt.stop, progress.report
+        run = attempt.run = self._scheduler.start(
+            engine, attempt.job.request, progress.report, attempt.note
         )
-        done, _ = await asyncio.wait({running}, timeout=self._settings.timeout_seconds)
-        if not done:
-            await self._stop_overdue(attempt, running)
-            raise EngineError(
-                f"The picture took longer than {self._settings.timeout_seconds:g} seconds.",
-                code=JobErrorCode.GENERATION_TIMEOUT,
-            )
-        await progress.end()
-        return running.result()
+        drawing = asyncio.wrap_future(run.outcome)
+        left = self._settings.timeout_seconds
+        while left > 0:
+            await asyncio.wait({drawing}, timeout=left)
+            if drawing.done():
+                await progress.end()
+                return drawing.result()
+            left = self._settings.timeout_seconds - run.spent_seconds()
+        await self._stop_overdue(attempt, drawing)
+        raise EngineError(
+            f"The picture took longer than {self._settings.timeout_seconds:g} seconds.",
+            code=JobErrorCode.GENERATION_TIMEOUT,
+        )
 
     async def _stop_overdue(
-        self, attempt: _Attempt, running: "asyncio.Future[list[Picture]]"
+        self, attempt: _Attempt, drawing: "asyncio.Future[list[Picture]]"
     ) -> None:
         """Ask a late engine to stop; if it hangs, settle what can be settled and give up on us."""
-        attempt.stop.set()
-        done, _ = await asyncio.wait({running}, timeout=self._settings.stuck_seconds)
-        if done:
-            running.exception()  # its outcome no longer matters
+        attempt.stop()
+        await asyncio.wait({drawing}, timeout=self._settings.stuck_seconds)
+        if drawing.done():
+            drawing.exception()  # its outcome no longer matters
             return
+        self.drain()  # or we would claim the job that we are about to put back
         error = EngineError(
             "The engine stopped responding.", code=JobErrorCode.GENERATION_TIMEOUT, retryable=True
         )
         await self._settle(attempt, self._fail(attempt.job, error))
+        await self.hand_back()  # the others are not to blame
         raise Stuck(attempt.job.id)
 
     async def _finish(self, attempt: _Attempt, pictures: list[Picture]) -> None:
@@ -234,7 +280,7 @@ class Worker:
             return True
 
         if not await self._db.write_soon(commit):
-            attempt.stop.set()
+            attempt.stop()
             if file is not None:
                 await asyncio.to_thread(self._store.remove, file.name)
         self._db.announce(f"job:{job.id}")
@@ -250,14 +296,14 @@ class Worker:
                     log.error("cannot renew a lease: %s", error.__cause__)
                 else:
                     if not ours:
-                        attempt.stop.set()
+                        attempt.stop()
 
     def _heard(self, message: str) -> None:
         kind, _, job_id = message.partition(":")
         if kind == "queued":
             self._wake.set()
         elif kind == "stop" and (attempt := self._attempts.get(job_id)):
-            attempt.stop.set()
+            attempt.stop()
 
     async def _sleep_until_woken(self) -> None:
         with contextlib.suppress(TimeoutError):
