@@ -50,7 +50,8 @@ def settings_page() -> str:
 def _setting(name: str, default: object, meaning: str | None) -> str:
     shown = DESCRIBED_DEFAULTS.get(name)
     if shown is None:
-        shown = "–" if default is None or isinstance(default, SecretStr) else f"`{default}`"
+        nothing = default in (None, (), {}) or isinstance(default, SecretStr)
+        shown = "–" if nothing else f"`{default}`"
     return f"| `{PREFIX}{name.upper()}` | {shown} | {meaning or ''} |"
 
 

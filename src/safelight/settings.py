@@ -3,16 +3,18 @@
 import contextlib
 import difflib
 import os
+import re
 import secrets
 import socket
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -21,6 +23,7 @@ from pydantic_settings import (
 from safelight.errors import ConfigurationError
 
 PREFIX = "SAFELIGHT_"
+MODELS_PREFIX = "SAFELIGHT_MODELS__"
 SECRET_BYTES_MIN = 16
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 — recognised, not bound
 # The command line's own variables, which are no settings.
@@ -50,12 +53,22 @@ class LimitSettings(BaseModel, frozen=True, extra="forbid"):
 class EngineSettings(BaseModel, frozen=True, extra="forbid"):
     """How pictures are made."""
 
+    jobs: int = Field(
+        4,
+        gt=0,
+        le=64,
+        description="jobs that a worker has in hand at a time; each step goes to the one with the"
+        " least work left, so that short jobs pass long ones",
+    )
     threads: int = Field(
         default_factory=lambda: min(4, os.cpu_count() or 1), gt=0, le=256,
         description="CPU threads of the embedded model; by default the cores, at most 4",
     )  # fmt: skip
     timeout_seconds: float = Field(
-        180.0, gt=0, description="how long an attempt may take; Krea's own tools get three minutes"
+        180.0,
+        gt=0,
+        description="how long an engine may work on an attempt, without what it waits for other"
+        " jobs; Krea's own tools get three minutes",
     )
     stuck_seconds: float = Field(
         10.0,
@@ -64,6 +77,44 @@ class EngineSettings(BaseModel, frozen=True, extra="forbid"):
     )
     fake_seconds: float = Field(
         0.0, ge=0, description="seconds a picture of the fake engine takes (stand_in = fake)"
+    )
+
+
+class TorchSettings(BaseModel, frozen=True, extra="forbid"):
+    """How open weights are run (`pip install 'safelight[torch]'`)."""
+
+    device: str = Field(
+        "auto",
+        description="cuda, cuda:1, mps or cpu; auto gives each worker a GPU of its own, as far as"
+        " there are some",
+    )
+    precision: Literal["auto", "bf16", "fp8", "int8", "fp32"] = Field(
+        "auto",
+        description="of the weights; auto is bf16 on a GPU with room for it, else what"
+        " `safelight doctor` advises, and fp32 on a CPU. fp8 needs compute capability 8.9",
+    )
+    offload: Literal["auto", "none", "text", "group", "sequential"] = Field(
+        "auto",
+        description="what leaves the GPU between its turns: nothing, the text encoder, groups of"
+        " layers, or every layer; auto is what `safelight doctor` advises",
+    )
+    compile: bool | None = Field(
+        None, description="torch.compile of the repeated block; unset: on a GPU"
+    )
+    attention: str = Field(
+        "auto", description="auto is the fastest that a probe at the start finds, or one by name"
+    )
+    text_tokens: int = Field(
+        512,
+        ge=64,
+        le=1024,
+        description="of a prompt that Krea 2 reads, 5 for its template included; beyond 512 it was"
+        " never trained, and pictures may turn black",
+    )
+    preview_steps: int = Field(2, ge=0, description="a preview after every so many steps; 0: none")
+    styles: Path | None = Field(None, description="the folder of LoRA styles, with its styles.toml")
+    download: bool = Field(
+        False, description="fetch from the hub what is not on disk; off: never touch the network"
     )
 
 
@@ -101,10 +152,20 @@ class Settings(BaseSettings):
         gt=0,
         description="how many credits one US dollar is, for models priced in dollars",
     )
-    stand_in: Literal["mini", "fake", "off"] = Field(
-        "mini",
+    models: dict[str, str] = Field(
+        default_factory=dict,
+        description="open weights by the model's id (SAFELIGHT_MODELS__KREA_2_TURBO=/path): a"
+        " folder in diffusers format, a .safetensors or .gguf file, or a hub id",
+    )
+    accept_licences: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="ids of models, with commas between them, whose non-commercial terms you have"
+        " read and keep; they do not serve before",
+    )
+    stand_in: Literal["mini", "fake", "off"] | None = Field(
+        None,
         description="who makes a model that nothing else here can make: the embedded model, the"
-        " instant fake one for load tests, or nobody",
+        " instant fake one for load tests, or nobody; unset: mini while no weights are configured",
     )
     workers: int = Field(
         1, ge=0, le=64, description="worker processes that serve starts beside the API"
@@ -117,6 +178,14 @@ class Settings(BaseSettings):
     job_days: int = Field(90, gt=0, description="days that finished jobs are kept and can be read")
     limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
+    torch: TorchSettings = TorchSettings()  # type: ignore[call-arg]
+
+    @field_validator("accept_licences", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(filter(None, (part.strip() for part in value.split(","))))
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -140,6 +209,11 @@ class Settings(BaseSettings):
     @property
     def pictures_path(self) -> Path:
         return self.home / "pictures"
+
+    @property
+    def stands_in(self) -> Literal["mini", "fake", "off"]:
+        """Who stands in for what nobody else here can make."""
+        return self.stand_in or ("off" if self.models else "mini")
 
     @property
     def base_url(self) -> str:
@@ -204,10 +278,17 @@ def variable_names() -> list[str]:
     return names
 
 
+def variable_form(model_id: str) -> str:
+    """How a model's id is written in a variable's name: krea-2-turbo is KREA_2_TURBO."""
+    return re.sub(r"[^A-Z0-9]", "_", model_id.upper())
+
+
 def _refuse_unknown_variables() -> None:
     """A misspelt variable would silently leave its default in force."""
     known = {*variable_names(), *OTHER_VARIABLES}
     for name in os.environ:
+        if name.upper().startswith(MODELS_PREFIX):
+            continue  # whether there is such a model, only the catalog can tell
         if name.upper().startswith(PREFIX) and name.upper() not in known:
             own = {variable.removeprefix(PREFIX) for variable in known}
             near = difflib.get_close_matches(name.upper().removeprefix(PREFIX), own, 1, cutoff=0.5)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from safelight import catalog, limits, settings
 from safelight.api.house import House
 from safelight.api.watch import Watch
+from safelight.catalog import Catalog
+from safelight.cli import open_weights
 from safelight.db import Database
 from safelight.db.migrate import migrate
 from safelight.db.sqlite import SqliteDatabase
@@ -28,17 +30,22 @@ def open_database(config: Settings) -> Database:
     return SqliteDatabase(config.database_path)
 
 
-def build_roster(config: Settings) -> Roster:
-    """The engines of this install; none of them loads anything yet."""
-    return Roster({}, _stand_in(config))
+def build_roster(config: Settings, models: Catalog | None = None, worker: int = 0) -> Roster:
+    """The engines of this install, for the worker of this number; none loads anything yet."""
+    models = models or load_catalog(config)
+    return Roster(open_weights.engines(config, models, worker), _stand_in(config))
+
+
+def load_catalog(config: Settings) -> Catalog:
+    return catalog.load(config.credits_per_usd)
 
 
 def _stand_in(config: Settings) -> Engine | None:
-    if config.stand_in == "fake":
+    if config.stands_in == "fake":
         from safelight.engines.fake import FakeEngine
 
         return FakeEngine(seconds=config.engine.fake_seconds)
-    if config.stand_in == "mini":
+    if config.stands_in == "mini":
         from safelight.engines.mini import MiniEngine
 
         return MiniEngine(threads=config.engine.threads)
@@ -58,10 +65,11 @@ def default_limits(config: Settings) -> limits.Defaults:
 
 
 def build_house(config: Settings, db: Database, public_url: str) -> House:
+    models = load_catalog(config)
     return House(
         db=db,
-        catalog=catalog.load(config.credits_per_usd),
-        roster=build_roster(config),
+        catalog=models,
+        roster=build_roster(config, models),
         store=build_store(config, public_url),
         watch=Watch(db),
         defaults=default_limits(config),
@@ -80,6 +88,7 @@ def build_worker(config: Settings, db: Database, roster: Roster, worker_id: str)
             timeout_seconds=config.engine.timeout_seconds,
             stuck_seconds=config.engine.stuck_seconds,
             picture_seconds=config.picture_seconds,
+            jobs_max=config.engine.jobs,
         ),
     )
 

@@ -57,6 +57,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             asyncio.create_task(supervisor.run()),
             asyncio.create_task(_sweep_forever(config, db)),
         ]
+        _when_it_fails(beside[0], lambda: _stop(server, house.watch))
         _stop_on_signals(server, house.watch)
         gc.collect()
         gc.freeze()  # what stays for ever is not searched again and again
@@ -82,11 +83,20 @@ async def work(config: Settings) -> None:
     supervisor = _supervisor(config, db)
     supervising = asyncio.create_task(supervisor.run())
     sweeping = asyncio.create_task(_sweep_forever(config, db))
+    _when_it_fails(supervising, stop.set)
     await stop.wait()
     supervisor.stop()
     await supervising
     sweeping.cancel()
     db.close()
+
+
+def _when_it_fails(task: asyncio.Task[None], then: Callable[[], None]) -> None:
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            then()
+
+    task.add_done_callback(ended)
 
 
 class _Server(uvicorn.Server):
@@ -99,13 +109,17 @@ class _Server(uvicorn.Server):
 
 def _stop_on_signals(server: uvicorn.Server, watch: Watch) -> None:
     def stop() -> None:
-        watch.close()  # who waits for a job is answered now, not cut off at the end
         if server.should_exit:
             server.force_exit = True  # asked twice: do not wait for open requests
-        server.should_exit = True
+        _stop(server, watch)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop)
+
+
+def _stop(server: uvicorn.Server, watch: Watch) -> None:
+    watch.close()  # who waits for a job is answered now, not cut off at the end
+    server.should_exit = True
 
 
 def _supervisor(config: Settings, db: Database) -> Supervisor:

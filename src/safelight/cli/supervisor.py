@@ -10,6 +10,8 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
 
+from safelight.errors import ConfigurationError
+
 BEAT_SECONDS = 1.0  # how often a worker says that its event loop turns
 SILENCE_SECONDS = 20.0  # a worker that is silent for so long hangs, with every thread of it
 FIRST_BEAT_SECONDS = 120.0  # imports on a cold disk
@@ -17,6 +19,7 @@ RESTART_SECONDS = 0.2  # doubled after each quick death, so that a broken worker
 RESTART_SECONDS_MAX = 5.0
 QUICK_DEATH_SECONDS = 10.0
 DRAIN_SECONDS = 25.0  # how long a worker may finish what it has
+EXIT_CONFIGURATION = 78  # EX_CONFIG: the worker cannot work, and another could not either
 
 log = logging.getLogger(__name__)
 
@@ -32,9 +35,13 @@ class Supervisor:
         self._processes: set[Process] = set()
 
     async def run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(self._count):
-                group.create_task(self._keep_one())
+        """Until stopped. Raises ConfigurationError when no worker can ever work."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for number in range(self._count):
+                    group.create_task(self._keep_one(number))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     def stop(self) -> None:
         """Let every worker finish what it has, and start no more."""
@@ -43,14 +50,16 @@ class Supervisor:
             if process.stdin is not None:
                 process.stdin.close()
 
-    async def _keep_one(self) -> None:
+    async def _keep_one(self, number: int) -> None:
         loop = asyncio.get_running_loop()
         pause = RESTART_SECONDS
         while not self._stopping.is_set():
             born = loop.time()
             worker_id = f"{socket.gethostname()}-{secrets.token_hex(4)}"
-            code = await self._live(worker_id)
+            code = await self._live(worker_id, number)
             await self._buried(worker_id)
+            if code == EXIT_CONFIGURATION:
+                raise ConfigurationError("a worker cannot start: it said why in the line above")
             if self._stopping.is_set():
                 return
             quick = loop.time() - born < QUICK_DEATH_SECONDS
@@ -60,10 +69,11 @@ class Supervisor:
                 async with asyncio.timeout(pause):
                     await self._stopping.wait()
 
-    async def _live(self, worker_id: str) -> int:
+    async def _live(self, worker_id: str, number: int) -> int:
         """One worker's life; returns its exit code."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "safelight.cli.worker_process", worker_id, *self._arguments,
+            sys.executable, "-m", "safelight.cli.worker_process", worker_id, str(number),
+            *self._arguments,
             stdin=PIPE, stdout=PIPE,
             # A numpy that spreads tiny products over every core waits for them under load.
             env={"OPENBLAS_NUM_THREADS": "1", **os.environ},

@@ -1,4 +1,4 @@
-"""One worker process: `python -m safelight.cli.worker_process ID`, started by the supervisor.
+"""One worker process: `python -m safelight.cli.worker_process ID NUMBER [PORT]`, supervised.
 
 Beats on stdout once a second; drains when stdin closes, as it does when the supervisor dies.
 """
@@ -12,10 +12,10 @@ import sys
 
 from safelight import settings, workers
 from safelight.cli import assembly
-from safelight.cli.supervisor import BEAT_SECONDS
+from safelight.cli.supervisor import BEAT_SECONDS, EXIT_CONFIGURATION
 from safelight.db import Database
 from safelight.engines.roster import Roster
-from safelight.errors import Unavailable
+from safelight.errors import ConfigurationError, Unavailable
 from safelight.flows.work import Stuck, Worker
 
 HAND_BACK_SECONDS = 20.0  # a drained worker's job is finished within this, or put back
@@ -27,19 +27,22 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     assembly.start_logging()
-    config = settings.load(port=int(sys.argv[2]) if len(sys.argv) > 2 else None)
+    config = settings.load(port=int(sys.argv[3]) if len(sys.argv) > 3 else None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        assembly.run(_run(config, sys.argv[1]))
+        assembly.run(_run(config, sys.argv[1], int(sys.argv[2])))
+    except ConfigurationError as error:
+        log.critical("%s", error)
+        os._exit(EXIT_CONFIGURATION)  # a thread that still loads weights would hold us up
     except Stuck as stuck:
         # A thread that hangs in native code cannot be stopped; the process can.
         log.critical("the engine hangs on job %s: this process ends", stuck)
         os._exit(EXIT_STUCK)
 
 
-async def _run(config: settings.Settings, worker_id: str) -> None:
+async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     db = assembly.open_database(config)
-    roster = assembly.build_roster(config)
+    roster = assembly.build_roster(config, worker=number)
     worker = assembly.build_worker(config, db, roster, worker_id)
     _drain_when_told(worker)
     beating = asyncio.create_task(_beat())
