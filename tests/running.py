@@ -167,6 +167,10 @@ class Server:
         self._process.send_signal(signal.SIGTERM)
         return self._wait()
 
+    def wait(self) -> int:
+        """Until it ends by itself; returns the exit code."""
+        return self._wait()
+
     def _wait(self) -> int:
         process, self._process = self._process, None
         assert process is not None

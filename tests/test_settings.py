@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,11 @@ from safelight import settings
 from safelight.errors import ConfigurationError
 from safelight.settings import Settings
 
-SECTIONS = {"limits": settings.LimitSettings, "engine": settings.EngineSettings}
+SECTIONS = {
+    "limits": settings.LimitSettings,
+    "engine": settings.EngineSettings,
+    "torch": settings.TorchSettings,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +39,7 @@ def refusal(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
     [
         ("PROT", "PORT"),
         ("HOEM", "HOME"),
-        ("ENGINE", "ENGINE__THREADS"),
+        ("ENGINE", "ENGINE__JOBS"),
         ("ENGINE_TIMEOUT_SECONDS", "ENGINE__TIMEOUT_SECONDS"),
         ("LIMITS__CONCURENCY", "LIMITS__CONCURRENCY"),
         ("stand_inn", "STAND_IN"),
@@ -124,6 +129,29 @@ def test_data_lie_in_the_home_unless_the_database_is_elsewhere(tmp_path: Path):
     assert config.pictures_path == tmp_path / "pictures"
     elsewhere = Settings(home=tmp_path, database_url="sqlite:////var/lib/safelight.db")
     assert elsewhere.database_path == Path("/var/lib/safelight.db")
+
+
+def test_weights_are_named_by_the_model_in_a_variable(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SAFELIGHT_MODELS__KREA_2_TURBO", "/weights/Krea-2-Turbo")
+    monkeypatch.setenv("SAFELIGHT_ACCEPT_LICENCES", "flux-1-dev, flux-1-kontext-dev")
+    config = settings.load()
+    assert config.models == {"krea_2_turbo": "/weights/Krea-2-Turbo"}
+    assert config.accept_licences == ("flux-1-dev", "flux-1-kontext-dev")
+
+
+@pytest.mark.parametrize(
+    ("said", "models", "meant"),
+    [
+        (None, {}, "mini"),
+        (None, {"krea-2-turbo": "/w"}, "off"),  # nobody should take a drawing for the real model
+        ("mini", {"krea-2-turbo": "/w"}, "mini"),
+        ("off", {}, "off"),
+    ],
+)
+def test_the_embedded_model_stands_in_only_while_no_weights_are_configured(
+    said: Any, models: dict[str, str], meant: str
+):
+    assert Settings(stand_in=said, models=models).stands_in == meant
 
 
 def test_every_setting_says_what_it_means():
