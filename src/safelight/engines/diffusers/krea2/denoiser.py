@@ -1,0 +1,114 @@
+"""One forward of the transformer, from parts that were computed before and blocks compiled once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.models.embeddings import apply_rotary_emb
+from diffusers.models.transformers.transformer_krea2 import Krea2AttnProcessor
+
+from safelight.engines.diffusers.attention import Attend
+from safelight.engines.diffusers.krea2.remembering import Memory
+from safelight.engines.diffusers.krea2.schedule import Moment
+from safelight.engines.diffusers.krea2.text import Text
+
+ROTARY_REMEMBERED = 8  # tables: 17 MB each at 2K
+RECOMPILES_MAX = 64  # each style that is put on guards the graph anew
+
+Rotary = tuple[torch.Tensor, torch.Tensor]
+
+
+class UnmaskedAttention:
+    """The stock processor with another attention in its middle, where there is no mask.
+
+    Keys and values keep their 12 heads. With a mask, as on the plain path, it is the stock one.
+    """
+
+    def __init__(self, attend: Attend):
+        self._attend = attend
+        self._stock = Krea2AttnProcessor()
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        image_rotary_emb: Rotary | None = None,
+    ) -> torch.Tensor:
+        if attention_mask is not None:
+            return self._stock(attn, hidden_states, attention_mask, image_rotary_emb)
+        query = attn.norm_q(attn.to_q(hidden_states).unflatten(-1, (attn.num_heads, attn.head_dim)))
+        key = attn.norm_k(
+            attn.to_k(hidden_states).unflatten(-1, (attn.num_kv_heads, attn.head_dim))
+        )
+        value = attn.to_v(hidden_states).unflatten(-1, (attn.num_kv_heads, attn.head_dim))
+        if image_rotary_emb is not None:
+            query = apply_rotary_emb(query, image_rotary_emb, sequence_dim=1)
+            key = apply_rotary_emb(key, image_rotary_emb, sequence_dim=1)
+        mixed = self._attend(query, key, value).flatten(2, 3)
+        return attn.to_out[0](mixed * torch.sigmoid(attn.to_gate(hidden_states)))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A picture in tokens of 16 × 16 pixels."""
+
+    height: int
+    width: int
+
+    @property
+    def tokens(self) -> int:
+        return self.height * self.width
+
+
+class Denoiser:
+    """The transformer without what a step shares with all others of its prompt or schedule."""
+
+    def __init__(
+        self, pipe: Any, attend: Attend, device: torch.device, compile_with: str | None = None
+    ):
+        """`compile_with` names a backend of torch.compile, such as "inductor"; None: eager."""
+        self._transformer = pipe.transformer
+        self._position_ids = pipe.prepare_position_ids
+        self._device = device
+        self._rotary: Memory[Rotary] = Memory(ROTARY_REMEMBERED)
+        for block in self._transformer.transformer_blocks:
+            block.attn.set_processor(UnmaskedAttention(attend))
+        self._run_block = _run_block if compile_with is None else _compiled(compile_with)
+
+    @torch.no_grad()
+    def velocity(
+        self, latents: torch.Tensor, moment: Moment, *, text: Text, grid: Grid
+    ) -> torch.Tensor:
+        """[1, grid.tokens, channels] of noisy latents → the same shape: noise less picture."""
+        transformer = self._transformer
+        rotary = self._rotary_table(grid, text.states.shape[1])
+        hidden = torch.cat([text.states, transformer.img_in(latents)], dim=1)
+        for block in transformer.transformer_blocks:
+            hidden = self._run_block(block, hidden, moment.modulation, rotary)
+        return transformer.final_layer(hidden[:, text.states.shape[1] :], moment.embedding)
+
+    def _rotary_table(self, grid: Grid, text_tokens: int) -> Rotary:
+        key = (grid, text_tokens)
+        table = self._rotary.recall(key)
+        if table is None:
+            ids = self._position_ids(text_tokens, grid.height, grid.width, self._device)
+            table = self._rotary.keep(key, self._transformer.rotary_emb(ids))
+        return table
+
+
+def _run_block(
+    block: torch.nn.Module, hidden: torch.Tensor, modulation: torch.Tensor, rotary: Rotary
+) -> torch.Tensor:
+    return block(hidden, modulation, rotary)
+
+
+def _compiled(backend: str) -> Callable[..., torch.Tensor]:
+    """One graph for all blocks, sizes and text lengths.
+
+    It is compiled apart from the blocks themselves, so that the plain path stays eager.
+    """
+    return torch.compile(
+        _run_block, fullgraph=True, dynamic=True, backend=backend, recompile_limit=RECOMPILES_MAX
+    )
