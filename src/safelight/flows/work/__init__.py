@@ -4,20 +4,20 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from safelight import images, jobs, limits
+from safelight import jobs, limits
 from safelight.db import Database, Transaction
-from safelight.engines import Engine, Picture, Step
-from safelight.engines.scheduler import Run, Scheduler
+from safelight.engines import Engine, Picture
+from safelight.engines.scheduler import Scheduler
 from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
+from safelight.flows.work.attempt import Attempt
+from safelight.flows.work.filing import Files
+from safelight.flows.work.progress import Progress
 from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job, State, ending
 
 POLL_SECONDS = 1.0  # the safety net under the announcements
-PROGRESS_SECONDS = 0.1  # progress is written at most this often
-PROGRESS_MAX = 95  # what sampling can reach; the rest is encoding and storing
 STORING_JOBS_MAX = 2  # jobs that may be encoded and stored while the engine goes on
 
 log = logging.getLogger(__name__)
@@ -38,25 +38,6 @@ class WorkSettings:
     jobs_max: int = 4  # in hand at a time: the scheduler gives each its turns
 
 
-@dataclass
-class _Attempt:
-    """One claimed job, from its lease to its settlement."""
-
-    job: Job
-    run: Run | None = None
-    stopped: bool = False
-
-    def stop(self) -> None:
-        """The job is no longer ours to work on: end between two steps."""
-        self.stopped = True
-        if self.run is not None:
-            self.run.stop()
-
-    def note(self, text: str) -> None:
-        """Called in the scheduler's thread."""
-        log.info("job %s: %s", self.job.id, text)
-
-
 class Worker:
     """Claims jobs, lets the scheduler give each its turns at the engine, and settles them.
 
@@ -75,16 +56,15 @@ class Worker:
     ):
         self.id = worker_id
         self._db = db
-        self._store = store
+        self._files = Files(store, settings.picture_seconds)
         self._engine_named = engine_named
         self._settings = settings
-        self._attempts: dict[str, _Attempt] = {}  # by job id; what our heartbeat keeps leased
+        self._attempts: dict[str, Attempt] = {}  # by job id; what our heartbeat keeps leased
         self._wake = asyncio.Event()
         self._draining = False
         self._storing = asyncio.Semaphore(STORING_JOBS_MAX)
         self._places = asyncio.Semaphore(settings.jobs_max)
         self._scheduler = Scheduler()
-        self._encoders = ThreadPoolExecutor(STORING_JOBS_MAX, thread_name_prefix="encode")
 
     async def run(self) -> None:
         """Work until drained. Raises Stuck when an engine cannot be stopped."""
@@ -108,14 +88,17 @@ class Worker:
     async def hand_back(self) -> None:
         """Put what is unfinished back into the queue without using up an attempt."""
         for attempt in list(self._attempts.values()):
-            await self._hand_back(attempt)
+            try:
+                await self._hand_back(attempt)
+            except Unavailable as error:  # then its lease ends by itself
+                log.error("job %s: cannot hand back: %s", attempt.job.id, error.__cause__)
 
-    async def _hand_back(self, attempt: _Attempt) -> None:
+    async def _hand_back(self, attempt: Attempt) -> None:
         await self._db.write(lambda tx: jobs.requeue(tx, attempt.job, count_attempt=False))
         attempt.stop()
         self._db.announce("queued")
 
-    async def _next(self) -> tuple[_Attempt, int] | None:
+    async def _next(self) -> tuple[Attempt, int] | None:
         """The next job and how many of our places it takes; None once we drain."""
         await self._places.acquire()
         while not self._draining:
@@ -124,7 +107,7 @@ class Worker:
             if job is None:
                 await self._sleep_until_woken()
                 continue
-            attempt = self._attempts[job.id] = _Attempt(job)
+            attempt = self._attempts[job.id] = Attempt(job)
             self._db.announce(f"job:{job.id}")
             if job.attempt == 1:
                 return attempt, 1
@@ -143,7 +126,7 @@ class Worker:
 
     # One job
 
-    async def _work_on(self, attempt: _Attempt, places: int) -> None:
+    async def _work_on(self, attempt: Attempt, places: int) -> None:
         """From the engine to the settlement; the places are free as soon as the engine is."""
         try:
             pictures = await self._draw(attempt)
@@ -155,7 +138,7 @@ class Worker:
                 self._places.release()
         await self._finish(attempt, pictures)
 
-    async def _draw(self, attempt: _Attempt) -> list[Picture] | None:
+    async def _draw(self, attempt: Attempt) -> list[Picture] | None:
         """The engine's pictures; None when there are none to come, and the job is settled."""
         try:
             return await self._generate(attempt)
@@ -165,14 +148,14 @@ class Worker:
             await self._settle(attempt, self._fail(attempt.job, error))
         return None
 
-    async def _generate(self, attempt: _Attempt) -> list[Picture]:
+    async def _generate(self, attempt: Attempt) -> list[Picture]:
         """Let the engine work until it ends, its time is over, or we lose the job."""
         engine = self._engine_named(attempt.job.engine or "")
         if engine is None:
             raise EngineError(code=JobErrorCode.SERVICE_UNAVAILABLE)
         if attempt.stopped:
             raise Cancelled
-        progress = _Progress(self, attempt)
+        progress = Progress(self._db, self._files, attempt)
         run = attempt.run = self._scheduler.start(
             engine, attempt.job.request, progress.report, attempt.note
         )
@@ -191,7 +174,7 @@ class Worker:
         )
 
     async def _stop_overdue(
-        self, attempt: _Attempt, drawing: "asyncio.Future[list[Picture]]"
+        self, attempt: Attempt, drawing: "asyncio.Future[list[Picture]]"
     ) -> None:
         """Ask a late engine to stop; if it hangs, settle what can be settled and give up on us."""
         attempt.stop()
@@ -207,12 +190,12 @@ class Worker:
         await self.hand_back()  # the others are not to blame
         raise Stuck(attempt.job.id)
 
-    async def _finish(self, attempt: _Attempt, pictures: list[Picture]) -> None:
+    async def _finish(self, attempt: Attempt, pictures: list[Picture]) -> None:
         """Encode, store, and commit the outcome with its credits."""
         job, files = attempt.job, list[StoredFile]()
         try:
             for position, picture in enumerate(pictures):
-                files.append(await self._store_picture(job, picture, str(position)))
+                files.append(await self._files.put(job, picture, str(position)))
         except OSError as error:
             log.error("job %s: cannot store its picture: %s", job.id, error)
             full = EngineError(
@@ -224,7 +207,7 @@ class Worker:
         finally:
             self._storing.release()
 
-    async def _settle(self, attempt: _Attempt, settlement: Awaitable[None]) -> None:
+    async def _settle(self, attempt: Attempt, settlement: Awaitable[None]) -> None:
         """Commit the outcome. If the database cannot, the lease ends and another attempt begins."""
         try:
             await settlement
@@ -240,13 +223,12 @@ class Worker:
             if not await ending.settle(tx, job, State.COMPLETED, self._settings.defaults):
                 return False
             for position, (picture, file) in enumerate(zip(pictures, files, strict=True)):
-                await self._add_picture(tx, job, "final", position, file, picture.seed)
+                await self._files.add(tx, job, "final", position, file, picture.seed)
             return True
 
         if not await self._db.write(commit):
             # Cancelled, or another attempt owns the job: these files are nobody's.
-            for file in files:
-                await asyncio.to_thread(self._store.remove, file.name)
+            await self._files.discard(files)
 
     async def _fail(self, job: Job, error: EngineError) -> None:
         async def commit(tx: Transaction) -> None:
@@ -261,29 +243,6 @@ class Worker:
         await self._db.write(commit)
 
     # Beside the job
-
-    async def record(self, attempt: _Attempt, step: Step) -> None:
-        """Commit that a step is done, and its preview; learn whether the job is still ours."""
-        job, file = attempt.job, None
-        if step.preview is not None:
-            preview = Picture(step.preview, seed=job.request.seed or 0)
-            file = await self._store_picture(job, preview, f"p{step.number}")
-
-        async def commit(tx: Transaction) -> bool:
-            percent = max(1, PROGRESS_MAX * step.number // max(1, step.total))
-            if not await jobs.advance(tx, job, step.number, step.total, percent):
-                return False
-            if file is not None:
-                # The version grows with each claim; a job handed back keeps its attempt's number.
-                position = job.version * 1000 + step.number
-                await self._add_picture(tx, job, "preview", position, file, job.request.seed or 0)
-            return True
-
-        if not await self._db.write_soon(commit):
-            attempt.stop()
-            if file is not None:
-                await asyncio.to_thread(self._store.remove, file.name)
-        self._db.announce(f"job:{job.id}")
 
     async def _heartbeat(self) -> None:
         while True:
@@ -309,66 +268,3 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
-
-    async def _store_picture(self, job: Job, picture: Picture, position: str) -> StoredFile:
-        return await asyncio.get_running_loop().run_in_executor(
-            self._encoders, _encode_and_store, self._store, job, picture, position
-        )
-
-    async def _add_picture(
-        self, tx: Transaction, job: Job, kind: str, position: int, file: StoredFile, seed: int
-    ) -> None:
-        life = self._settings.picture_seconds
-        await jobs.add_picture(
-            tx, job, kind=kind, position=position, name=file.name, width=file.width,
-            height=file.height, content_type=file.content_type, size_bytes=file.size_bytes,
-            sha256=file.sha256, seed=seed,
-            life_seconds=min(images.PREVIEW_LIFE_SECONDS, life) if kind == "preview" else life,
-        )  # fmt: skip
-
-
-class _Progress:
-    """Carries steps from the engine's thread to the database, the latest one at a time."""
-
-    def __init__(self, worker: Worker, attempt: _Attempt):
-        self._worker = worker
-        self._attempt = attempt
-        self._loop = asyncio.get_running_loop()
-        self._latest: Step | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._ended = asyncio.Event()
-
-    def report(self, step: Step) -> None:
-        """Called in the engine's thread."""
-        self._loop.call_soon_threadsafe(self._take, step)
-
-    async def end(self) -> None:
-        """The engine has ended: nothing of it may be written after the outcome."""
-        self._ended.set()
-        if self._task is not None:
-            await self._task
-
-    def _take(self, step: Step) -> None:
-        if self._latest is not None and self._latest.preview is not None and step.preview is None:
-            step = Step(step.number, step.total, self._latest.preview)  # a preview is not skipped
-        self._latest = step
-        if self._task is None and not self._ended.is_set():
-            self._task = self._loop.create_task(self._write())
-
-    async def _write(self) -> None:
-        while self._latest is not None and not self._ended.is_set():
-            step, self._latest = self._latest, None
-            try:
-                await self._worker.record(self._attempt, step)
-            except (Unavailable, OSError) as error:  # progress may be lost; the picture may not
-                log.warning("job %s: progress not written: %s", self._attempt.job.id, error)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(PROGRESS_SECONDS):
-                    await self._ended.wait()
-        self._task = None
-
-
-def _encode_and_store(store: ImageStore, job: Job, picture: Picture, position: str) -> StoredFile:
-    height, width, _ = picture.pixels.shape
-    png = images.encode_png(picture.pixels)
-    return store.put(png, width=width, height=height, attempt=job.attempt, position=position)
