@@ -1,0 +1,110 @@
+"""What each family of models can honour of a request; known without torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from safelight.catalog.request import ImageRequest
+from safelight.engines.diffusers.options import Options, Weights
+from safelight.engines.diffusers.rack import StyleRack
+from safelight.engines.diffusers.sources import is_data
+from safelight.engines.diffusers.weights_on_disk import locate, read_index
+from safelight.errors import ConfigurationError
+
+STRENGTHS = ("strength", "denoising_strength")  # one thing by two names
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A diffusers pipeline's abilities.
+
+    `strength` is how far to go from a picture unless the request says so: the catalog's default,
+    which as a neutral value never reaches an engine.
+    """
+
+    image_to_image: str | None = None  # the diffusers class; "" where we do it ourselves
+    strength: float = 1.0
+    negative_above: float | None = None  # the guidance from which a negative prompt has an effect
+
+
+FAMILIES: Mapping[str, Family] = {
+    "Krea2Pipeline": Family(image_to_image="", strength=0.99, negative_above=0.0),
+    "FluxPipeline": Family(image_to_image="FluxImg2ImgPipeline", strength=1.0),
+    "Flux2KleinPipeline": Family(),
+    "ZImagePipeline": Family(
+        image_to_image="ZImageImg2ImgPipeline", strength=0.6, negative_above=1.0
+    ),
+    "QwenImagePipeline": Family(
+        image_to_image="QwenImageImg2ImgPipeline", strength=0.6, negative_above=1.0
+    ),
+}
+PLAIN = Family()  # of a class we know nothing about
+CLASSES: Mapping[str, str] = {  # by the catalog's ids, for weights that are elsewhere
+    "krea-2-turbo": "Krea2Pipeline",
+    "krea-2-raw": "Krea2Pipeline",
+    "flux-1-dev": "FluxPipeline",
+    "flux-1-schnell": "FluxPipeline",
+    "flux-2-klein": "Flux2KleinPipeline",
+    "z-image-turbo": "ZImagePipeline",
+    "qwen-image": "QwenImagePipeline",
+}
+
+
+def unsupported(weights: Weights, options: Options, request: ImageRequest) -> str | None:
+    """The name of the first parameter that these weights cannot honour, or None."""
+    given = {name: value for name, value in request.parameters.items() if value not in (None, [])}
+    family = family_of(weights, options) if given else PLAIN
+    for name, value in given.items():
+        if not _honours(name, value, family, weights, options, request):
+            return name
+    return None
+
+
+def _honours(
+    name: str,
+    value: Any,
+    family: Family,
+    weights: Weights,
+    options: Options,
+    request: ImageRequest,
+) -> bool:
+    if name == "styles":
+        return _has_styles(value, weights, options)
+    if name == "image_url":
+        return family.image_to_image is not None and is_data(value)
+    if name in STRENGTHS:
+        return bool(request.parameters.get("image_url")) and family.image_to_image is not None
+    if name == "negative_prompt":
+        guidance = weights.guidance if request.guidance is None else request.guidance
+        return family.negative_above is not None and guidance > family.negative_above
+    return False
+
+
+def _has_styles(styles: Any, weights: Weights, options: Options) -> bool:
+    if options.styles is None:
+        return False
+    rack = StyleRack.read(options.styles, weights.model)
+    return all(style["id"] in rack.styles for style in styles)
+
+
+def family_of(weights: Weights, options: Options) -> Family:
+    """By the folder's own word, else by the model's id."""
+    try:
+        name = read_index(locate(weights, options).folder)["_class_name"]
+    except (ConfigurationError, ImportError):
+        name = CLASSES.get(weights.model, "")
+    return FAMILIES.get(name, PLAIN)
+
+
+def start_strength(pipeline: str, parameters: Mapping[str, Any]) -> float:
+    """How far to go from the picture that the request brought, from 0 to 1."""
+    for name in STRENGTHS:
+        if (value := parameters.get(name)) is not None:
+            return float(value)
+    return family_named(pipeline).strength
+
+
+def family_named(pipeline: str) -> Family:
+    """By the class that makes pictures of text, or of pictures."""
+    twins = (family for family in FAMILIES.values() if family.image_to_image == pipeline)
+    return FAMILIES.get(pipeline) or next(twins, PLAIN)

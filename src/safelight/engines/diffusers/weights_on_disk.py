@@ -1,0 +1,222 @@
+"""What lies in a folder of weights: classes, parameters and bytes, read without loading any."""
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safelight.engines.diffusers.options import Options, Weights
+from safelight.errors import ConfigurationError
+
+INDEX = "model_index.json"
+LIBRARIES = ("diffusers", "transformers")  # what a part's class may come from; never the folder
+PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+MOST_HEADER_BYTES = 100_000_000  # what the format's own readers accept
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the weights are: a folder in diffusers format, and the file that is its transformer."""
+
+    folder: Path
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One component of a pipeline; a tokenizer or a scheduler has no parameters."""
+
+    name: str  # "transformer", "text_encoder_2", …
+    library: str
+    class_name: str
+    parameters: int
+    bytes: int  # on disk
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One model as it lies on the disk."""
+
+    model: str
+    source: str
+    place: Place
+    pipeline: str  # the diffusers class
+    parts: tuple[Part, ...]
+
+    @property
+    def parameters(self) -> int:
+        return sum(part.parameters for part in self.parts)
+
+    def part(self, name: str) -> Part | None:
+        return next((part for part in self.parts if part.name == name), None)
+
+
+def describe(weights: Weights, options: Options) -> Description:
+    """Needs no torch, and reads nothing but JSON and the heads of the files.
+
+    Raises ConfigurationError for everything that would keep the weights from being loaded and
+    can be seen from outside.
+    """
+    place = locate(weights, options)
+    index = read_index(place.folder)
+    parts = tuple(
+        _part(place, name, *library_and_class)
+        for name, library_and_class in index.items()
+        if isinstance(library_and_class, list) and library_and_class[0] is not None
+    )
+    return Description(weights.model, weights.source, place, index["_class_name"], parts)
+
+
+def locate(weights: Weights, options: Options) -> Place:
+    """The folder, from a folder, from a single file or from a hub id, in this order."""
+    source = Path(weights.source).expanduser()
+    if source.is_dir():
+        return Place(source)
+    if source.suffix in (".safetensors", ".gguf"):
+        if not source.is_file():
+            raise ConfigurationError(f"{weights.model}: there is no file {source}")
+        return Place(_around(source, weights, options), source)
+    if source.suffix in PICKLES:
+        raise ConfigurationError(
+            f"{weights.model}: {source.name} is a pickle, which can run code when it is read:"
+            " convert it to safetensors"
+        )
+    if source.is_absolute() or weights.source.count("/") != 1 or weights.source.startswith("."):
+        raise ConfigurationError(f"{weights.model}: there is no folder {source}")
+    return Place(_from_hub(weights.source, weights, options))
+
+
+def _around(file: Path, weights: Weights, options: Options) -> Path:
+    """The folder that holds what a single file does not: encoders, autoencoder, configuration."""
+    for folder in (file.parent, file.parent.parent):
+        if (folder / INDEX).is_file():
+            return folder
+    if weights.hub_id:
+        return _from_hub(weights.hub_id, weights, options)
+    raise ConfigurationError(
+        f"{weights.model}: {file.name} is the transformer alone. Put it into a folder with the"
+        f" other parts (with {INDEX}), or name the hub id they come from"
+    )
+
+
+def _from_hub(hub_id: str, weights: Weights, options: Options) -> Path:
+    """Its folder in the hub's local cache; the hub itself is asked only if that is allowed."""
+    from huggingface_hub import snapshot_download, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    if options.download:
+        return Path(snapshot_download(hub_id, allow_patterns=_wanted_files(hub_id)))
+    try:
+        index = try_to_load_from_cache(hub_id, INDEX)
+    except HFValidationError:
+        index = None
+    if not isinstance(index, str):
+        raise ConfigurationError(
+            f"{weights.model}: {hub_id} is neither a folder nor in the local hub cache."
+            " Download it, or allow the server to"
+        )
+    return Path(index).parent
+
+
+def _wanted_files(hub_id: str) -> list[str]:
+    """The parts that the index names: repositories also hold the same weights as single files."""
+    from huggingface_hub import hf_hub_download
+
+    index = json.loads(Path(hf_hub_download(hub_id, INDEX)).read_text())
+    parts = [name for name, value in index.items() if isinstance(value, list)]
+    endings = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja")
+    return [INDEX, *(f"{part}/{ending}" for part in parts for ending in endings)]
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """model_index.json, checked: no code of the folder's own will be run."""
+    try:
+        index = json.loads((folder / INDEX).read_text())
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{folder} is not a model in diffusers format: it has no {INDEX}"
+        ) from None
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{folder / INDEX} cannot be read: {error}") from None
+    if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
+        raise ConfigurationError(f"{folder / INDEX} names no pipeline class of diffusers")
+    for name, value in index.items():
+        if isinstance(value, list) and value[0] not in (None, *LIBRARIES):
+            raise ConfigurationError(
+                f"{folder}: {name} brings code of its own ({value[0]}), which is never run"
+            )
+    return index
+
+
+def _part(place: Place, name: str, library: str, class_name: str) -> Part:
+    folder = place.folder / name
+    if not folder.is_dir():
+        raise ConfigurationError(f"{place.folder}: the part {name} ({class_name}) is missing")
+    if place.file is not None and name == "transformer":
+        return Part(name, library, class_name, *_count([place.file]))
+    is_model = (folder / "config.json").is_file()
+    return Part(name, library, class_name, *(_count(_files(folder)) if is_model else (0, 0)))
+
+
+def _files(folder: Path) -> list[Path]:
+    """The safetensors files of one part: those that its index names, or the one without."""
+    ending = ".safetensors.index.json"
+    for index in sorted(folder.glob(f"*{ending}")):
+        if "." in index.name.removesuffix(ending):
+            continue  # a variant, such as fp16, beside the whole
+        names = set(json.loads(index.read_text())["weight_map"].values())
+        if missing := sorted(name for name in names if not (folder / name).is_file()):
+            raise ConfigurationError(f"{folder}: {missing[0]} is missing")
+        return [folder / name for name in sorted(names)]
+    files = [file for file in sorted(folder.glob("*.safetensors")) if file.stem.count(".") == 0]
+    if files:
+        return files
+    pickles = [file.name for file in folder.iterdir() if file.suffix in PICKLES]
+    if pickles:
+        raise ConfigurationError(
+            f"{folder} holds its weights as a pickle ({pickles[0]}), which can run code when it is"
+            " read: convert it to safetensors"
+        )
+    raise ConfigurationError(f"{folder} has no weights (*.safetensors)")
+
+
+def _count(files: list[Path]) -> tuple[int, int]:
+    """Parameters, and bytes on disk."""
+    parameters = 0
+    for file in files:
+        if file.suffix == ".gguf":
+            parameters += _parameters_of_gguf(file)
+        else:
+            parameters += sum(math.prod(shape) for shape in shapes(file).values())
+    return parameters, sum(file.stat().st_size for file in files)
+
+
+def shapes(file: Path) -> dict[str, tuple[int, ...]]:
+    """Every tensor's name and shape, from the head of a .safetensors file.
+
+    The format: eight bytes with the head's length, lowest first, then the head as JSON.
+    Source: https://huggingface.co/docs/safetensors
+    """
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if not 2 <= length <= MOST_HEADER_BYTES:
+                raise ValueError("the head's length is out of range")
+            head = json.loads(stream.read(length))
+        return {
+            name: tuple(tensor["shape"]) for name, tensor in head.items() if name != "__metadata__"
+        }
+    except FileNotFoundError:
+        raise ConfigurationError(f"there is no file {file}") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(f"{file} is not a safetensors file: {error}") from None
+
+
+def _parameters_of_gguf(file: Path) -> int:
+    from gguf import GGUFReader
+
+    try:
+        return sum(int(tensor.n_elements) for tensor in GGUFReader(file).tensors)
+    except ValueError as error:
+        raise ConfigurationError(f"{file} is not a GGUF file: {error}") from None
