@@ -51,7 +51,9 @@ def tokenizer(specials: tuple[str, ...], *, end: str) -> PreTrainedTokenizerFast
     )
 
 
-def krea2(*, distilled: bool = True, seed: int = 0, text_layers: int = 3) -> Krea2Pipeline:
+def krea2(
+    *, distilled: bool = True, seed: int = 0, text_layers: int = 3, layers: int = 2, heads: int = 4
+) -> Krea2Pipeline:
     """Krea 2 with 120 thousand parameters: real classes, the real VAE's geometry (f8, 16 channels).
 
     The text encoder has `text_layers` layers, of which all but the last are tapped, as in the
@@ -61,8 +63,8 @@ def krea2(*, distilled: bool = True, seed: int = 0, text_layers: int = 3) -> Kre
     torch.manual_seed(seed)
     taps = tuple(range(text_layers))
     transformer = Krea2Transformer2DModel(
-        in_channels=64, num_layers=2, attention_head_dim=16, num_attention_heads=4,
-        num_key_value_heads=2, intermediate_size=64, timestep_embed_dim=16, text_hidden_dim=32,
+        in_channels=64, num_layers=layers, attention_head_dim=16, num_attention_heads=heads,
+        num_key_value_heads=heads // 2, intermediate_size=64, timestep_embed_dim=16, text_hidden_dim=32,
         num_text_layers=len(taps), text_num_attention_heads=2, text_num_key_value_heads=2,
         text_intermediate_size=32, num_layerwise_text_blocks=1, num_refiner_text_blocks=1,
         axes_dims_rope=(4, 6, 6), rope_theta=1000.0,

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,8 @@ from safelight.errors import ConfigurationError
 
 Attend = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """Query [1, tokens, heads, size], key and value [1, tokens, kv heads, size] → as the query."""
+
+Makers = dict[str, Callable[[], Attend]]
 
 GPU_TOKENS = 4224  # a square 1K picture and 128 tokens of text
 CPU_TOKENS = 256
@@ -59,14 +62,15 @@ class Attention:
     attend: Attend
 
 
-def choose(shape: Shape, wanted: str = "auto") -> Attention:
+def choose(shape: Shape, wanted: str = "auto", among: Makers | None = None) -> Attention:
     """The fastest candidate that agrees with the formula, or the one that is `wanted`.
 
     Raises ConfigurationError where the wanted one is unknown or does not work here.
     """
-    makers = {name: make for name, make in _makers(shape) if wanted in ("auto", name)}
+    among = candidates(shape.device) if among is None else among
+    makers = {name: make for name, make in among.items() if wanted in ("auto", name)}
     if not makers:
-        known = ", ".join(name for name, _ in _makers(shape))
+        known = ", ".join(among)
         raise ConfigurationError(f"No attention is called {wanted!r} here; there are: {known}")
     table = tuple(_try(name, make, shape) for name, make in makers.items())
     able = [candidate for candidate in table if candidate.milliseconds is not None]
@@ -76,20 +80,21 @@ def choose(shape: Shape, wanted: str = "auto") -> Attention:
     return Attention(best.name, best.milliseconds or 0, table, makers[best.name]())
 
 
-def _makers(shape: Shape) -> Iterator[tuple[str, Callable[[], Attend]]]:
-    """Every candidate's name, and what makes it or raises ImportError."""
-    yield "sdpa", lambda: _sdpa
-    yield "sdpa-repeated", lambda: _sdpa_repeated
-    if shape.device.type != "cuda":
-        return
-    yield "flash", lambda: _flash
-    yield "cudnn", lambda: _cudnn
-    yield "efficient", lambda: _efficient
-    yield "flash-attn-3", lambda: _installed("flash_attn_interface", "flash_attn_3")
-    yield "fa3-fwd", lambda: _installed("fa3_fwd_interface", "fa3_fwd")
-    yield "flash-attn", lambda: _installed("flash_attn", "flash_attn")
-    for version in torch_attention.list_flash_attention_impls():
-        yield f"torch-{version}", lambda version=version: _activated(version)
+def candidates(device: torch.device) -> Makers:
+    """Every name that may be wanted on this device, and what makes it or raises."""
+    makers: Makers = {"sdpa": lambda: _sdpa, "sdpa-repeated": lambda: _sdpa_repeated}
+    if device.type == "cuda":
+        makers |= {
+            "flash": lambda: _flash,
+            "cudnn": lambda: _cudnn,
+            "efficient": lambda: _efficient,
+            "flash-attn-3": partial(_installed, "flash_attn_interface", "flash_attn_3"),
+            "fa3-fwd": partial(_installed, "fa3_fwd_interface", "fa3_fwd"),
+            "flash-attn": partial(_installed, "flash_attn", "flash_attn"),
+        }
+        for version in torch_attention.list_flash_attention_impls():
+            makers[f"torch-{version}"] = partial(_activated, version)
+    return makers
 
 
 def _sdpa(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -110,9 +115,8 @@ def _sdpa_repeated(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) 
 
 def _flash(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     attend = torch.ops.aten._scaled_dot_product_flash_attention
-    return attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))[0].transpose(
-        1, 2
-    )
+    query, key, value = query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+    return attend(query, key, value)[0].transpose(1, 2)
 
 
 def _cudnn(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

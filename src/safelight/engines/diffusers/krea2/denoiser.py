@@ -14,7 +14,7 @@ from safelight.engines.diffusers.krea2.schedule import Moment
 from safelight.engines.diffusers.krea2.text import Text
 
 ROTARY_REMEMBERED = 8  # tables: 17 MB each at 2K
-RECOMPILES_MAX = 64  # each style that is put on guards the graph anew
+RECOMPILES_MAX = 64  # past it torch would raise; each batch of styles that is loaded takes one
 
 Rotary = tuple[torch.Tensor, torch.Tensor]
 
@@ -75,18 +75,23 @@ class Denoiser:
         self._rotary: Memory[Rotary] = Memory(ROTARY_REMEMBERED)
         for block in self._transformer.transformer_blocks:
             block.attn.set_processor(UnmaskedAttention(attend))
-        self._run_block = _run_block if compile_with is None else _compiled(compile_with)
+        self._compiled = _run_block if compile_with is None else _compiled(compile_with)
 
     @torch.no_grad()
     def velocity(
-        self, latents: torch.Tensor, moment: Moment, *, text: Text, grid: Grid
+        self, latents: torch.Tensor, moment: Moment, *, text: Text, grid: Grid, styled: bool = False
     ) -> torch.Tensor:
-        """[1, grid.tokens, channels] of noisy latents → the same shape: noise less picture."""
+        """[1, grid.tokens, channels] of noisy latents → the same shape: noise less picture.
+
+        With styles on, the blocks run as they are written: each set of adapters would be another
+        graph, and to compile it would hold up everybody's turn.
+        """
         transformer = self._transformer
+        run_block = _run_block if styled else self._compiled
         rotary = self._rotary_table(grid, text.states.shape[1])
         hidden = torch.cat([text.states, transformer.img_in(latents)], dim=1)
         for block in transformer.transformer_blocks:
-            hidden = self._run_block(block, hidden, moment.modulation, rotary)
+            hidden = run_block(block, hidden, moment.modulation, rotary)
         return transformer.final_layer(hidden[:, text.states.shape[1] :], moment.embedding)
 
     def _rotary_table(self, grid: Grid, text_tokens: int) -> Rotary:

@@ -125,7 +125,10 @@ class Krea2Painter:
         start: torch.Tensor,
         index: int,
     ) -> Generator[Made, Any, Pixels]:
-        velocities = [partial(self._denoiser.velocity, text=t, grid=job.grid) for t in texts]
+        velocities = [
+            partial(self._denoiser.velocity, text=text, grid=job.grid, styled=bool(job.styles))
+            for text in texts
+        ]
         numbers = range(index * job.steps_each + 1, (index + 1) * job.steps_each + 1)
         latents = yield from self._denoise(job, velocities, moments, start, numbers)
         try:

@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """Of all pictures; where a source is to stay as it is, there is none and it counts as one."""
+        """Of all pictures. A source that is to stay as it is needs no step, and counts as one."""
         return max(1, self.count * self.steps_each)
 
     def seed_of(self, index: int) -> int:
