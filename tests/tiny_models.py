@@ -64,7 +64,8 @@ def krea2(
     taps = tuple(range(text_layers))
     transformer = Krea2Transformer2DModel(
         in_channels=64, num_layers=layers, attention_head_dim=16, num_attention_heads=heads,
-        num_key_value_heads=heads // 2, intermediate_size=64, timestep_embed_dim=16, text_hidden_dim=32,
+        num_key_value_heads=heads // 2, intermediate_size=64, timestep_embed_dim=16,
+        text_hidden_dim=32,
         num_text_layers=len(taps), text_num_attention_heads=2, text_num_key_value_heads=2,
         text_intermediate_size=32, num_layerwise_text_blocks=1, num_refiner_text_blocks=1,
         axes_dims_rope=(4, 6, 6), rope_theta=1000.0,
