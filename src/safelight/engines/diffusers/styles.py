@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from safelight.catalog.request import ImageRequest
+from safelight.engines.diffusers.placing import denoiser_of
 from safelight.engines.diffusers.rack import MOST_STYLES, Style, StyleRack, pin
 from safelight.errors import ConfigurationError, EngineError, JobErrorCode
 
@@ -29,7 +30,7 @@ class Wardrobe:
         Raises ConfigurationError.
         """
         self._pipe = pipe
-        self._denoiser: Any = getattr(pipe, "transformer", None)
+        self._denoiser = denoiser_of(pipe)
         self._rack = rack
         self._most_loaded = most_loaded
         self._loaded: dict[str, Style] = {}  # by id, the longest unused first
@@ -112,7 +113,7 @@ class Wardrobe:
     def _check(self, style: Style) -> None:
         """Raises ConfigurationError unless the file is the right one and fits the model."""
         assert self._rack is not None
-        if not hasattr(self._pipe, "load_lora_weights") or self._denoiser is None:
+        if not hasattr(self._pipe, "load_lora_weights"):
             raise ConfigurationError(f"{type(self._pipe).__name__} takes no styles")
         path = self._rack.checked(style)
         try:
