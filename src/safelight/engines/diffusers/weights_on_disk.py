@@ -63,7 +63,7 @@ def describe(weights: Weights, options: Options) -> Description:
     parts = tuple(
         _part(place, name, *library_and_class)
         for name, library_and_class in index.items()
-        if isinstance(library_and_class, list) and library_and_class[0] is not None
+        if is_part(library_and_class) and library_and_class[0] is not None
     )
     return Description(weights.model, weights.source, place, index["_class_name"], parts)
 
@@ -124,7 +124,7 @@ def _wanted_files(hub_id: str) -> list[str]:
     from huggingface_hub import hf_hub_download
 
     index = json.loads(Path(hf_hub_download(hub_id, INDEX)).read_text())
-    parts = [name for name, value in index.items() if isinstance(value, list)]
+    parts = [name for name, value in index.items() if is_part(value)]
     endings = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja")
     return [INDEX, *(f"{part}/{ending}" for part in parts for ending in endings)]
 
@@ -142,11 +142,16 @@ def read_index(folder: Path) -> dict[str, Any]:
     if not isinstance(index, dict) or not isinstance(index.get("_class_name"), str):
         raise ConfigurationError(f"{folder / INDEX} names no pipeline class of diffusers")
     for name, value in index.items():
-        if isinstance(value, list) and value[0] not in (None, *LIBRARIES):
+        if is_part(value) and value[0] not in (None, *LIBRARIES):
             raise ConfigurationError(
                 f"{folder}: {name} brings code of its own ({value[0]}), which is never run"
             )
     return index
+
+
+def is_part(value: Any) -> bool:
+    """A library and a class; other lists are settings, such as Krea 2's tapped layers."""
+    return isinstance(value, list) and all(isinstance(part, str | None) for part in value)
 
 
 def _part(place: Place, name: str, library: str, class_name: str) -> Part:
