@@ -1,0 +1,117 @@
+"""Whether a prompt may be drawn and a picture may be shown: filters that fail closed."""
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from safelight.errors import EngineError, JobErrorCode
+from safelight.moderation.pictures import NsfwClassifier
+from safelight.moderation.prompts import PromptRules
+from safelight.moderation.verdict import ALLOWED, Category, Verdict
+
+__all__ = [
+    "ALLOWED",
+    "Category",
+    "Moderator",
+    "NsfwClassifier",
+    "PictureFilter",
+    "PromptFilter",
+    "PromptRules",
+    "Verdict",
+]
+
+T = TypeVar("T")
+Pixels = npt.NDArray[np.uint8]  # [height, width, 3], sRGB
+
+log = logging.getLogger(__name__)
+
+
+class PromptFilter(Protocol):
+    """Something that judges words: our rules, and what else an operator adds."""
+
+    name: str
+
+    def load(self) -> None: ...
+
+    def judge(self, text: str, *, strict: bool) -> Verdict: ...
+
+    def speaks_of_minors(self, text: str) -> bool: ...
+
+
+class PictureFilter(Protocol):
+    """Something that judges pixels. `minors`: the prompt speaks of them."""
+
+    name: str
+
+    def load(self) -> None: ...
+
+    def judge(self, pixels: Pixels, *, strict: bool, minors: bool) -> Verdict: ...
+
+
+class Moderator:
+    """Every filter in turn; the first refusal counts, and a filter that fails lets nothing pass.
+
+    The checks are synchronous and use the CPU: call them in a thread, from as many as you like.
+    """
+
+    def __init__(self, prompts: Sequence[PromptFilter], pictures: Sequence[PictureFilter]):
+        if not prompts or not pictures:
+            raise ValueError("a moderator without filters would let everything pass")
+        self._prompts = prompts
+        self._pictures = pictures
+        self._loading = threading.Lock()
+        self._loaded = False
+
+    def load(self) -> None:
+        """Read rules and weights. A check does so itself when it comes first, or after a failure.
+
+        Raises EngineError, with the code service_unavailable.
+        """
+        with self._loading:
+            if not self._loaded:
+                for words in self._prompts:
+                    _or_fail(words.name, words.load)
+                for pixels in self._pictures:
+                    _or_fail(pixels.name, pixels.load)
+                self._loaded = True
+
+    def check_prompt(self, text: str, *, strict: bool = False) -> Verdict:
+        """Whether the words may be drawn. Raises EngineError when that cannot be told."""
+        self.load()
+        for words in self._prompts:
+            found = _or_fail(words.name, partial(words.judge, text, strict=strict))
+            if not found.allowed:
+                return found
+        return ALLOWED
+
+    def check_picture(self, pixels: Pixels, *, strict: bool = False, prompt: str = "") -> Verdict:
+        """Whether the pixels may be shown. Raises EngineError when that cannot be told.
+
+        With the prompt, a picture of children is held to a far lower threshold.
+        """
+        self.load()
+        minors = any(
+            _or_fail(words.name, partial(words.speaks_of_minors, prompt)) for words in self._prompts
+        )
+        for filter_ in self._pictures:
+            judge = partial(filter_.judge, pixels, strict=strict, minors=minors)
+            found = _or_fail(filter_.name, judge)
+            if not found.allowed:
+                return found
+        return ALLOWED
+
+
+def _or_fail(name: str, work: Callable[[], T]) -> T:
+    """Filters may be other people's code: whatever they raise, nothing passes."""
+    try:
+        return work()
+    except Exception as error:
+        log.exception("the filter %s failed", name)
+        raise EngineError(
+            "The content filter is not available.", code=JobErrorCode.SERVICE_UNAVAILABLE
+        ) from error

@@ -1,0 +1,109 @@
+"""The prompt filter: rules over word lists in four languages, which see through disguises."""
+
+import re
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+
+import msgspec
+
+from safelight.errors import ConfigurationError
+from safelight.moderation import terms
+from safelight.moderation.folding import fold
+from safelight.moderation.opening import open_up
+from safelight.moderation.terms import Hit, Lexicon
+from safelight.moderation.verdict import ALLOWED, Category, Verdict
+
+# An age below eighteen. Ages are told from "a 12 year old whisky" by what else is in the prompt.
+AGE = re.compile(
+    r"(?<![\d.,$€£#])(?:1[0-7]|[1-9])[\s-]?(?:(?:years?|yrs?)[\s-]?(?:old|young)|"
+    r"yo\b|y/o\b|y\.o|살|세(?![기트계대])|さい|歳|才|岁|周岁)"
+    r"|\bage[ds]?:?\s(?:of\s)?(?:1[0-7]|[1-9])\b(?!\s?(?:\d|%|century))"
+)
+MINOR = "minor"
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One line of rules.toml: refused, when every side has a hit and no excuse is there."""
+
+    category: Category
+    sides: tuple[tuple[str, ...], ...]  # one of each of these sets of groups
+    unless: tuple[str, ...] = ()  # groups that make it harmless, anywhere in the prompt
+    within: int | None = None  # characters between the two sides
+    strict: bool = False  # holds only when the stricter filter was asked for
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The hits of one reading of the prompt, by group."""
+
+    by_group: dict[str, list[Hit]]
+
+    @classmethod
+    def of(cls, hits: Iterable[Hit]) -> "_Found":
+        by_group: dict[str, list[Hit]] = {}
+        for hit in hits:
+            by_group.setdefault(hit.group, []).append(hit)
+        return cls(by_group)
+
+    def breaks(self, rule: Rule) -> bool:
+        if any(group in self.by_group for group in rule.unless):
+            return False
+        sides = [[h for g in side for h in self.by_group.get(g, ())] for side in rule.sides]
+        if not all(sides):
+            return False
+        if rule.within is None or len(sides) == 1:
+            return True
+        return any(
+            max(a.start, b.start) - min(a.end, b.end) <= rule.within
+            for a in sides[0]
+            for b in sides[1]
+        )
+
+
+class PromptRules:
+    """Our own rule engine. Milliseconds for 2 000 characters; no weights, no network."""
+
+    name = "prompt-rules"
+
+    def __init__(self) -> None:
+        self._lexicon: Lexicon | None = None
+        self._rules: tuple[Rule, ...] = ()
+
+    def load(self) -> None:
+        lexicon = terms.load()
+        file = resources.files("safelight.moderation") / "rules.toml"
+        try:
+            rules = msgspec.convert(
+                tomllib.loads(file.read_text(encoding="utf-8")), dict[str, list[Rule]]
+            )
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"{file.name}: {error}") from None
+        self._rules = tuple(rules["rule"])
+        self._lexicon = lexicon
+
+    def judge(self, text: str, *, strict: bool) -> Verdict:
+        for found in self._readings(text):
+            for rule in self._rules:
+                if (strict or not rule.strict) and found.breaks(rule):
+                    return Verdict(rule.category, 1.0, self.name)
+        return ALLOWED
+
+    def speaks_of_minors(self, text: str) -> bool:
+        return any(MINOR in found.by_group for found in self._readings(text))
+
+    def _readings(self, text: str) -> Iterable[_Found]:
+        """The prompt as it stands, and with its disguises undone where it has any."""
+        if self._lexicon is None:
+            raise RuntimeError("the rules are not loaded")
+        plain = fold(text)
+        yield self._read(plain)
+        opened = open_up(plain, self._lexicon.known)
+        if opened != plain:
+            yield self._read(opened)
+
+    def _read(self, text: str) -> _Found:
+        assert self._lexicon is not None
+        ages = (Hit(found.start(), found.end(), MINOR) for found in AGE.finditer(text))
+        return _Found.of([*self._lexicon.hits(text), *ages])
