@@ -20,6 +20,7 @@ from safelight.engines.diffusers.guards import (
     out_of_memory,
     release_memory,
 )
+from safelight.engines.diffusers.krea2.hooked import is_hooked
 from safelight.engines.diffusers.krea2.streams import SideStream
 
 log = logging.getLogger(__name__)
@@ -65,10 +66,7 @@ class Autoencoder:
         self._side = side
         self._stock = Lock()  # it keeps its frames in itself
         # Where hooks move its weights about, a copy would be left behind without them.
-        hooked = any(
-            hasattr(m, "_hf_hook") or hasattr(m, "_diffusers_hook") for m in self._vae.modules()
-        )
-        self._flat = None if hooked else flatten_decoder(self._vae)
+        self._flat = None if is_hooked(self._vae) else flatten_decoder(self._vae)
 
     def decode(self, latents: torch.Tensor, height: int, width: int, after: Any = None) -> Pixels:
         """[1, tokens, channels] → [height, width, 3].
@@ -157,13 +155,6 @@ class Autoencoder:
         frames = self._pipe._unpack_latents(latents, height, width).to(self._vae.dtype)
         mean, spread = latent_statistics(self._vae, frames)
         return frames / (1.0 / spread) + mean
-
-
-def _is_hooked(model: nn.Module) -> bool:
-    return any(
-        hasattr(module, "_hf_hook") or hasattr(module, "_diffusers_hook")
-        for module in model.modules()
-    )
 
 
 def latent_statistics(vae: Any, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,6 +9,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_krea2 import Krea2AttnProcessor
 
 from safelight.engines.diffusers.attention import Attend
+from safelight.engines.diffusers.krea2.hooked import is_hooked
 from safelight.engines.diffusers.krea2.remembering import Memory
 from safelight.engines.diffusers.krea2.schedule import Moment
 from safelight.engines.diffusers.krea2.text import Text
@@ -72,6 +73,7 @@ class Denoiser:
         self._transformer = pipe.transformer
         self._position_ids = pipe.prepare_position_ids
         self._device = device
+        self._whole = is_hooked(pipe.transformer)
         self._rotary: Memory[Rotary] = Memory(ROTARY_REMEMBERED)
         for block in self._transformer.transformer_blocks:
             block.attn.set_processor(UnmaskedAttention(attend))
@@ -86,6 +88,8 @@ class Denoiser:
         With styles on, the blocks run as they are written: each set of adapters would be another
         graph, and to compile it would hold up everybody's turn.
         """
+        if self._whole:
+            return self._velocity_whole(latents, moment, text, grid)
         transformer = self._transformer
         run_block = _run_block if styled else self._compiled
         rotary = self._rotary_table(grid, text.states.shape[1])
@@ -93,6 +97,20 @@ class Denoiser:
         for block in transformer.transformer_blocks:
             hidden = run_block(block, hidden, moment.modulation, rotary)
         return transformer.final_layer(hidden[:, text.states.shape[1] :], moment.embedding)
+
+    def _velocity_whole(
+        self, latents: torch.Tensor, moment: Moment, text: Text, grid: Grid
+    ) -> torch.Tensor:
+        """By the transformer's own forward, whose hooks bring its weights; still unpadded."""
+        return self._transformer(
+            hidden_states=latents,
+            encoder_hidden_states=text.states,
+            timestep=moment.timestep,
+            position_ids=self._position_ids(
+                text.states.shape[1], grid.height, grid.width, self._device
+            ),
+            return_dict=False,
+        )[0]
 
     def _rotary_table(self, grid: Grid, text_tokens: int) -> Rotary:
         key = (grid, text_tokens)

@@ -44,6 +44,8 @@ class Wardrobe(Protocol):
 
     def wanted(self, request: ImageRequest) -> Styles: ...
 
+    def prompt(self, prompt: str, wanted: Styles) -> str: ...
+
     def wear(self, wanted: Styles) -> None: ...
 
 
@@ -109,9 +111,13 @@ class Krea2Painter:
             yield Picture(crop(pixels, *job.asked), job.seed_of(index))
 
     def _plan(self, request: ImageRequest) -> Plan:
-        styles = () if self._wardrobe is None else self._wardrobe.wanted(request)
+        styles: Styles = ()
+        prompt = request.prompt
+        if self._wardrobe is not None:
+            styles = self._wardrobe.wanted(request)
+            prompt = self._wardrobe.prompt(prompt, styles)
         distilled = bool(self._pipe.config.is_distilled)
-        return plan(request, self._weights, distilled=distilled, styles=styles)
+        return plan(request, self._weights, prompt=prompt, styles=styles, distilled=distilled)
 
     def _begin(self, job: Plan, prepared: Prepared) -> tuple[list[Text], Sequence[Moment]]:
         moments = self._schedules.find(job.steps, job.grid.tokens, job.styles)

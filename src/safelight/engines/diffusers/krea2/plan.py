@@ -51,8 +51,10 @@ class Plan:
         return (self.seed + index) % SEEDS
 
 
-def plan(request: ImageRequest, weights: Weights, *, distilled: bool, styles: Styles) -> Plan:
-    """Guidance breaks a distilled model, so it never gets any."""
+def plan(
+    request: ImageRequest, weights: Weights, *, prompt: str, styles: Styles, distilled: bool
+) -> Plan:
+    """`prompt` is the request's with what its styles add. A distilled model gets no guidance."""
     guidance = weights.guidance if request.guidance is None else request.guidance
     guided = guidance > 0 and not distilled
     steps = request.steps or weights.steps
@@ -60,7 +62,7 @@ def plan(request: ImageRequest, weights: Weights, *, distilled: bool, styles: St
     strength = request.parameters.get("strength")
     strength = STRENGTH if strength is None else float(strength)
     return Plan(
-        prompt=request.prompt,
+        prompt=prompt,
         negative=str(request.parameters.get("negative_prompt") or "") if guided else None,
         guidance=guidance if guided else 0.0,
         asked=(request.width, request.height),

@@ -9,6 +9,7 @@ import torch
 from diffusers.pipelines.krea2.pipeline_krea2 import calculate_shift
 from torch.nn import functional
 
+from safelight.engines.diffusers.krea2.hooked import is_hooked
 from safelight.engines.diffusers.krea2.remembering import Memory
 from safelight.engines.diffusers.krea2.text import Styles
 
@@ -21,10 +22,10 @@ class Moment:
     """One step's time, as the transformer's blocks are given it."""
 
     timestep: torch.Tensor  # [1], in the latents' dtype, 1 is noise and 0 the picture
-    embedding: torch.Tensor  # [1, 1, width]
-    modulation: torch.Tensor  # [1, 1, 6 · width]
     sigma: float
     change: float  # to the next sigma, below zero
+    embedding: torch.Tensor | None  # [1, 1, width]; None for a transformer that is entered whole
+    modulation: torch.Tensor | None  # [1, 1, 6 · width]
 
 
 class Schedules:
@@ -34,6 +35,7 @@ class Schedules:
         self._pipe = pipe
         self._dtype = dtype
         self._device = device
+        self._whole = is_hooked(pipe.transformer)
         self._remembered: Memory[tuple[Moment, ...]] = Memory(SCHEDULES_REMEMBERED)
 
     def find(self, steps: int, tokens: int, styles: Styles) -> tuple[Moment, ...]:
@@ -59,7 +61,6 @@ class Schedules:
 
     @torch.no_grad()
     def _make(self, steps: int, tokens: int) -> tuple[Moment, ...]:
-        transformer = self._pipe.transformer
         scale = self._pipe.scheduler.config.num_train_timesteps
         sigmas = self.sigmas(steps, tokens)
         changes = (sigmas[1:] - sigmas[:-1]).tolist()
@@ -67,10 +68,15 @@ class Schedules:
         for sigma, change in zip(sigmas[:-1], changes, strict=True):
             # There and back, and rounded before it is embedded, as the stock pipeline does it.
             timestep = (sigma * scale / scale).view(1).to(self._device).to(self._dtype)
-            embedding = transformer.time_embed(timestep, dtype=self._dtype)
-            modulation = transformer.time_mod_proj(functional.gelu(embedding, approximate="tanh"))
-            moments.append(Moment(timestep, embedding, modulation, float(sigma), change))
+            moments.append(Moment(timestep, float(sigma), change, *self._embed(timestep)))
         return tuple(moments)
+
+    def _embed(self, timestep: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        if self._whole:
+            return None, None
+        transformer = self._pipe.transformer
+        embedding = transformer.time_embed(timestep, dtype=self._dtype)
+        return embedding, transformer.time_mod_proj(functional.gelu(embedding, approximate="tanh"))
 
 
 def euler_step(latents: torch.Tensor, velocity: torch.Tensor, change: float) -> torch.Tensor:

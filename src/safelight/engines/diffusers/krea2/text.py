@@ -1,12 +1,13 @@
 """Prompts become the transformer's text: without padding, and once for each prompt and style."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
 import torch
 
+from safelight.engines.diffusers.krea2.hooked import is_hooked
 from safelight.engines.diffusers.krea2.remembering import Memory
 
 Styles = tuple[tuple[str, float], ...]
@@ -19,12 +20,13 @@ class Text:
     """One prompt, on the device.
 
     `states` are the text encoder's tapped layers [1, tokens, taps, width], or, once `fused`, what
-    the transformer's blocks read: [1, tokens, width]. No token is padding.
+    the transformer's blocks read: [1, tokens, width]. No token is padding. A transformer that is
+    entered whole is given the tapped layers.
     """
 
     prompt: str
     states: torch.Tensor
-    fused: bool
+    fused: bool  # nothing is left to be done before the steps
     tokens: int  # of the prompt itself, before any were left out
     left_out: int
 
@@ -40,6 +42,7 @@ class Texts:
         trim_text_encoder(pipe)
         self._pipe = pipe
         self._limit = limit
+        self._whole = is_hooked(pipe.transformer)
         self._remembered: Memory[Text] = Memory(max(1, remembered))
         self._lock = Lock()  # a fast tokenizer's truncation is a state of its own
         self._start, self._suffix = measure_template(pipe)
@@ -65,8 +68,10 @@ class Texts:
         if text.fused:
             return text
         transformer = self._pipe.transformer
-        states = transformer.txt_in(transformer.text_fusion(text.states))
-        fused = Text(text.prompt, states, True, text.tokens, text.left_out)
+        states = text.states
+        if not self._whole:
+            states = transformer.txt_in(transformer.text_fusion(states))
+        fused = replace(text, states=states, fused=True)
         return self._remembered.keep((text.prompt, styles), fused)
 
     def forget(self, prompt: str, styles: Styles) -> None:
