@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 
-def compile_blocks(denoiser: Any) -> None:
+def compile_blocks(denoiser: Any, backend: str = "inductor") -> None:
     """One graph for every size and text length; nothing for a class that names no blocks."""
     if getattr(denoiser, "_repeated_blocks", None):
-        denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True)
+        denoiser.compile_repeated_blocks(fullgraph=True, dynamic=True, backend=backend)
 
 
 @contextmanager

@@ -22,7 +22,9 @@ from safelight.engines.diffusers.styles import Wardrobe
 from safelight.errors import EngineError, JobErrorCode
 
 SEEDS = 2**64
-WARM_UP_PIXELS = 256
+# Not as many patches as a text has tokens, and not square: the compiler would take numbers that
+# happen to be equal for one and the same.
+WARM_UP_SIZE = (320, 256)
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ class StockPainter:
         """One small picture, so that kernels are chosen and the blocks are compiled."""
         request = ImageRequest(
             model=self._weights.model, prompt="a lighthouse at dusk", seed=0, steps=2,
-            width=WARM_UP_PIXELS, height=WARM_UP_PIXELS,
+            width=WARM_UP_SIZE[0], height=WARM_UP_SIZE[1],
         )  # fmt: skip
         making = self.paint(request)
         reply = None
