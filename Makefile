@@ -5,13 +5,15 @@ BIN := .venv/bin
 PORT ?= 8000
 PROMPT ?= three penguins in the snow at sunset
 
-.PHONY: help setup try serve test test-core check format bench conformance docs clean
+.PHONY: help setup torch try serve test test-core check format bench conformance docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 setup: .venv/.core  ## make .venv with .venv/bin/safelight
+
+torch: .venv/.torch  ## add what open weights on a GPU need
 
 try: .venv/.core  ## develop one picture from a prompt: make try PROMPT="a rocket in space"
 	@$(BIN)/safelight image "$(PROMPT)" --size 16:9 --show-curl

@@ -12,8 +12,10 @@ from safelight.catalog.request import ImageRequest
 from safelight.engines import Engine, Made, Picture, Step
 from safelight.engines.fake import FakeEngine
 from safelight.flows.work import Worker, WorkSettings
+from safelight.flows.work.review import Review
 from safelight.images import ImageStore
 from safelight.jobs import Job
+from safelight.moderation import Moderator, NsfwClassifier, PromptRules
 
 
 class Pausing:
@@ -109,6 +111,8 @@ class Studio:
         self.books = books
         self.caller = books.customer(100)
         self.store = ImageStore(folder, b"sixteen characters", "http://here")
+        self.moderator = Moderator([PromptRules()], [NsfwClassifier()])
+        self.moderated = False
 
     def order(self, prompt: str = "a cat", engine: str = "fake", **fields: Any) -> Job:
         return self.books.submit(self.caller, request=request(prompt, **fields), engine=engine)
@@ -120,7 +124,8 @@ class Studio:
             defaults=self.books.defaults, timeout_seconds=timeout_seconds, stuck_seconds=0.02,
             picture_seconds=60, jobs_max=jobs_max,
         )  # fmt: skip
-        return Worker(name, self.books.db, self.store, {"fake": engine}.get, settings)
+        review = Review(self.moderator, lambda job: self.moderated)
+        return Worker(name, self.books.db, self.store, {"fake": engine}.get, review, settings)
 
     def work(self, engine: Engine, *ordered: Job, **options: Any) -> list[Job]:
         """Let a worker live until these jobs have ended; how they ended."""

@@ -26,11 +26,19 @@ def test_a_model_is_named_as_in_the_catalog_or_as_in_a_variable():
         ("krea-turbo", "/w", "did you mean SAFELIGHT_MODELS__KREA_2_TURBO?"),
         ("nano-banana-pro", "/w", "SAFELIGHT_MODELS__NANO_BANANA_PRO names no model with open"),
         ("krea-2-turbo", " ", "SAFELIGHT_MODELS__KREA_2_TURBO is empty"),
+        ("flux-1-dev", "/w", "say so with SAFELIGHT_ACCEPT_LICENCES=flux-1-dev"),
     ],
 )
 def test_weights_of_no_open_model_are_refused(name: str, source: str, words: str):
     with pytest.raises(ConfigurationError, match=words):
         open_weights.configured(Settings(models={name: source}), CATALOG)
+
+
+def test_terms_are_acknowledged_by_a_model_that_exists():
+    config = Settings(models={"flux-1-dev": "/w"}, accept_licences="flux-1-dev")  # type: ignore[arg-type]
+    assert open_weights.configured(config, CATALOG) == {"flux-1-dev": "/w"}
+    with pytest.raises(ConfigurationError, match="no model flux-1-def"):
+        open_weights.configured(Settings(accept_licences=("flux-1-def",)), CATALOG)
 
 
 def test_each_configured_model_has_its_own_engine_with_the_catalog_s_defaults():

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from safelight import catalog, limits, settings
 from safelight.api.house import House
 from safelight.api.watch import Watch
-from safelight.catalog import Catalog
+from safelight.catalog import Catalog, licences
 from safelight.cli import open_weights
 from safelight.db import Database
 from safelight.db.migrate import migrate
@@ -18,7 +18,10 @@ from safelight.db.sqlite import SqliteDatabase
 from safelight.engines import Engine
 from safelight.engines.roster import Roster
 from safelight.flows.work import Worker, WorkSettings
+from safelight.flows.work.review import Review
 from safelight.images import ImageStore
+from safelight.jobs import Job
+from safelight.moderation import Moderator, NsfwClassifier, PromptRules
 from safelight.settings import Settings
 
 T = TypeVar("T")
@@ -77,12 +80,24 @@ def build_house(config: Settings, db: Database, public_url: str) -> House:
     )
 
 
+def build_review(models: Catalog) -> Review:
+    """The filters, for every job whose model's licence asks for them and that we make ourselves."""
+
+    def required(job: Job) -> bool:
+        if job.stand_in is not None:
+            return False
+        return licences.requires_filters(models.find(job.request.model).licence)
+
+    return Review(Moderator([PromptRules()], [NsfwClassifier()]), required)
+
+
 def build_worker(config: Settings, db: Database, roster: Roster, worker_id: str) -> Worker:
     return Worker(
         worker_id,
         db,
         build_store(config, config.base_url),
         roster.named,
+        build_review(load_catalog(config)),
         WorkSettings(
             defaults=default_limits(config),
             timeout_seconds=config.engine.timeout_seconds,

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from safelight import __version__, settings
 from safelight.catalog.prices import credits_text, microcredits
-from safelight.cli import bookkeeping, diagnosis, drawing, serving
+from safelight.cli import bookkeeping, diagnosis, drawing, lora, serving
 from safelight.cli.assembly import run, start_logging
 
 app = typer.Typer(
@@ -23,9 +23,11 @@ app = typer.Typer(
 keys = typer.Typer(help="API keys: what opens the doors.", no_args_is_help=True)
 accounts = typer.Typer(help="Credits: what pictures are paid with.", no_args_is_help=True)
 ledger = typer.Typer(help="The books.", no_args_is_help=True)
+styles = typer.Typer(help="LoRA styles for open weights.", no_args_is_help=True)
 app.add_typer(keys, name="keys")
 app.add_typer(accounts, name="credits")
 app.add_typer(ledger, name="ledger")
+app.add_typer(styles, name="styles")
 
 console = Console()
 CREDITS_MAX = Decimal(10**9)  # so that every sum of microcredits fits into 64 bits
@@ -212,6 +214,28 @@ def ledger_verify() -> None:
         f" {credits_text(proof.held_microcredits)} held,"
         f" {credits_text(proof.spent_microcredits)} spent"
     )
+
+
+@styles.command("list")
+def styles_list(as_json: AsJson = False) -> None:
+    """The styles that callers can name, and which models wear them."""
+    found = lora.listed(settings.load())
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        console.print(bookkeeping.table(found, "id", "models", "file", "title"))
+
+
+@styles.command("pin")
+def styles_pin(
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="A model that new files are for, such as krea-2-turbo; repeat it."),
+    ] = None,
+) -> None:
+    """Write styles.toml: the hash of every .safetensors file in the folder, as it is now."""
+    path, count = lora.pin(settings.load(), model or [])
+    typer.echo(f"{path} lists {count} styles")
 
 
 @app.command()

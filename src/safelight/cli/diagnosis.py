@@ -1,11 +1,11 @@
 """What this install is: its models, its settings, and whether it can serve."""
 
-import contextlib
 import os
 import shutil
 import sqlite3
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from pydantic import BaseModel, SecretStr
 
 from safelight import catalog, settings
 from safelight.catalog.prices import credits_text
-from safelight.cli.assembly import build_roster, run_with_database
+from safelight.cli import open_weights
+from safelight.cli.assembly import build_roster, load_catalog, run_with_database
 from safelight.db import Database
 from safelight.errors import ConfigurationError, ModelNotAllowed
 from safelight.ledger.verify import verify
@@ -76,14 +77,20 @@ def _row(name: str, value: object, meaning: str | None) -> dict[str, Any]:
 
 def doctor(config: Settings) -> list[dict[str, Any]]:
     """Each check's name, whether it passed, and a note that says what to do if it did not."""
-    return [
+    checks = [
         _check("python", _python),
         _check("home", lambda: _home(config.home)),
         _check("secret", lambda: _secret(config)),
         _check("database", lambda: _database(config)),
         _check("catalog", lambda: f"{len(catalog.load(config.credits_per_usd).models)} models"),
-        _check("engine", lambda: _engine(config)),
     ]
+    for name, source in config.models.items():
+        checks.append(_check(f"weights of {name}", partial(_weights, config, name, source)))
+    if config.torch.styles is not None:
+        checks.append(_check("styles", lambda: _styles(config)))
+    if config.stands_in != "off" or not config.models:
+        checks.append(_check("engine", lambda: _stand_in(config)))
+    return checks
 
 
 def _check(name: str, run: Any) -> dict[str, Any]:
@@ -128,10 +135,39 @@ def _database(config: Settings) -> str:
     return f"{config.database_path}, {run_with_database(config, read)} jobs, the books agree"
 
 
-def _engine(config: Settings) -> str:
-    roster = build_roster(config)
-    with contextlib.suppress(StopIteration):
-        engine = next(iter(roster.engines))
+def _weights(config: Settings, name: str, source: str) -> str:
+    """What the model is, and how it would be run on this machine."""
+    from safelight.engines.diffusers.placing import plan  # needs the torch extra
+    from safelight.engines.diffusers.weights_on_disk import describe
+
+    models = load_catalog(config)
+    [(model_id, where)] = open_weights.configured(
+        config.model_copy(update={"models": {name: source}}), models
+    ).items()
+    weights = open_weights.weights_of(models.find(model_id), where)
+    options = open_weights.options_of(config, worker=0)
+    found = describe(weights, options)
+    parts = ", ".join(
+        f"{part.name} {part.parameters / 1e9:.2f} B" for part in found.parts if part.parameters
+    )
+    how = plan(found, options)
+    return f"{found.pipeline} ({parts}) on {how.device}: {how.reason}"
+
+
+def _styles(config: Settings) -> str:
+    from safelight.engines.diffusers.rack import StyleRack, read_list
+
+    assert config.torch.styles is not None
+    styles = read_list(config.torch.styles)
+    rack = StyleRack(config.torch.styles, {})
+    for style in styles:
+        rack.checked(style)
+    return f"{len(styles)} in {config.torch.styles}, every file as it was pinned"
+
+
+def _stand_in(config: Settings) -> str:
+    roster = build_roster(config.model_copy(update={"models": {}, "stand_in": config.stands_in}))
+    for engine in roster.engines:
         engine.load()
         return f"{engine.name} is loaded"
     raise ConfigurationError("no engine: set stand_in, or name a model's weights")

@@ -4,14 +4,19 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-from safelight.catalog import Catalog, Model
+from safelight.catalog import Catalog, Model, licences
 from safelight.engines.diffusers import DiffusersEngine, Options, Weights
 from safelight.errors import ConfigurationError
 from safelight.settings import MODELS_PREFIX, Settings, variable_form
 
 
 def configured(config: Settings, models: Catalog) -> dict[str, str]:
-    """Model id → where its weights are. Raises ConfigurationError for what is no open model."""
+    """Model id → where its weights are.
+
+    Raises ConfigurationError for what is no open model, and for terms nobody has acknowledged.
+    """
+    if strangers := licences.unknown(config.accept_licences, models.models):
+        raise ConfigurationError(strangers)
     known = {variable_form(model.id): model for model in models.models.values() if model.weights}
     found = {}
     for name, source in config.models.items():
@@ -24,6 +29,8 @@ def configured(config: Settings, models: Catalog) -> dict[str, str]:
             )
         if not source.strip():
             raise ConfigurationError(f"{MODELS_PREFIX}{variable_form(name)} is empty")
+        if refusal := licences.refusal(model, config.accept_licences):
+            raise ConfigurationError(refusal)
         found[model.id] = str(Path(source).expanduser()) if source.startswith("~") else source
     return found
 

@@ -11,7 +11,8 @@ import signal
 import sys
 
 from safelight import settings, workers
-from safelight.cli import assembly
+from safelight.catalog import licences
+from safelight.cli import assembly, open_weights
 from safelight.cli.supervisor import BEAT_SECONDS, EXIT_CONFIGURATION
 from safelight.db import Database
 from safelight.engines.roster import Roster
@@ -46,6 +47,8 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     worker = assembly.build_worker(config, db, roster, worker_id)
     _drain_when_told(worker)
     beating = asyncio.create_task(_beat())
+    if number == 0:
+        _remind(config)
     for engine in roster.engines:
         await asyncio.to_thread(engine.load)
     greeting = asyncio.create_task(greet(db, roster, worker_id))
@@ -57,6 +60,14 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     with contextlib.suppress(Unavailable):  # who falls silent is forgotten too
         await db.write_soon(lambda tx: workers.say_goodbye(tx, worker_id))
     db.close()
+
+
+def _remind(config: settings.Settings) -> None:
+    """What the licences of the weights that we load ask of the operator."""
+    models = assembly.load_catalog(config)
+    for model_id in open_weights.configured(config, models):
+        for remark in licences.remarks(models.find(model_id)):
+            log.warning("%s", remark)
 
 
 async def _beat() -> None:

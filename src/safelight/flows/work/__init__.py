@@ -14,6 +14,7 @@ from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
 from safelight.flows.work.attempt import Attempt
 from safelight.flows.work.filing import Files
 from safelight.flows.work.progress import Progress
+from safelight.flows.work.review import Review
 from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job, State, ending
 
@@ -52,12 +53,14 @@ class Worker:
         db: Database,
         store: ImageStore,
         engine_named: Callable[[str], Engine | None],
+        review: Review,
         settings: WorkSettings,
     ):
         self.id = worker_id
         self._db = db
         self._files = Files(store, settings.picture_seconds)
         self._engine_named = engine_named
+        self._review = review
         self._settings = settings
         self._attempts: dict[str, Attempt] = {}  # by job id; what our heartbeat keeps leased
         self._wake = asyncio.Event()
@@ -141,6 +144,7 @@ class Worker:
     async def _draw(self, attempt: Attempt) -> list[Picture] | None:
         """The engine's pictures; None when there are none to come, and the job is settled."""
         try:
+            await self._review.check_prompt(attempt.job)
             return await self._generate(attempt)
         except Cancelled:
             self._attempts.pop(attempt.job.id, None)
@@ -155,7 +159,7 @@ class Worker:
             raise EngineError(code=JobErrorCode.SERVICE_UNAVAILABLE)
         if attempt.stopped:
             raise Cancelled
-        progress = Progress(self._db, self._files, attempt)
+        progress = Progress(self._db, self._files, self._review, attempt)
         run = attempt.run = self._scheduler.start(
             engine, attempt.job.request, progress.report, attempt.note
         )
@@ -191,11 +195,14 @@ class Worker:
         raise Stuck(attempt.job.id)
 
     async def _finish(self, attempt: Attempt, pictures: list[Picture]) -> None:
-        """Encode, store, and commit the outcome with its credits."""
+        """Review, encode, store, and commit the outcome with its credits."""
         job, files = attempt.job, list[StoredFile]()
         try:
+            await self._review.check_pictures(job, pictures)
             for position, picture in enumerate(pictures):
                 files.append(await self._files.put(job, picture, str(position)))
+        except EngineError as refusal:
+            await self._settle(attempt, self._fail(job, refusal))
         except OSError as error:
             log.error("job %s: cannot store its picture: %s", job.id, error)
             full = EngineError(

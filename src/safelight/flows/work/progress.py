@@ -10,6 +10,7 @@ from safelight.engines import Picture, Step
 from safelight.errors import Unavailable
 from safelight.flows.work.attempt import Attempt
 from safelight.flows.work.filing import Files
+from safelight.flows.work.review import Review
 
 PROGRESS_SECONDS = 0.1  # progress is written at most this often
 PROGRESS_MAX = 95  # percent that sampling can reach; the rest is encoding and storing
@@ -20,9 +21,10 @@ log = logging.getLogger(__name__)
 class Progress:
     """Writes the latest step of one attempt, one at a time."""
 
-    def __init__(self, db: Database, files: Files, attempt: Attempt):
+    def __init__(self, db: Database, files: Files, review: Review, attempt: Attempt):
         self._db = db
         self._files = files
+        self._review = review
         self._attempt = attempt
         self._loop = asyncio.get_running_loop()
         self._latest: Step | None = None
@@ -63,7 +65,8 @@ class Progress:
         job, file = self._attempt.job, None
         if step.preview is not None:
             preview = Picture(step.preview, seed=job.request.seed or 0)
-            file = await self._files.put(job, preview, f"p{step.number}")
+            if await self._review.may_preview(job, preview):
+                file = await self._files.put(job, preview, f"p{step.number}")
 
         async def commit(tx: Transaction) -> bool:
             percent = max(1, PROGRESS_MAX * step.number // max(1, step.total))

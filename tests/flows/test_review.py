@@ -1,0 +1,111 @@
+"""What content filters refuse is never drawn, stored, linked or charged; and they fail closed."""
+
+from pathlib import Path
+
+import pytest
+
+from keeping import Books
+from safelight.engines import Pixels
+from safelight.engines.fake import FakeEngine
+from safelight.moderation import ALLOWED, Category, Moderator, Verdict
+from working import Raising, Studio
+
+REFUSED = Verdict(Category.GORE, 1.0, "test")
+
+
+class Words:
+    """Refuses "forbidden", breaks at "breaks"."""
+
+    name = "words"
+
+    def load(self) -> None: ...
+
+    def judge(self, text: str, *, strict: bool) -> Verdict:
+        if text == "breaks":
+            raise ZeroDivisionError
+        return REFUSED if text == "forbidden" or (strict and text == "risky") else ALLOWED
+
+    def speaks_of_minors(self, text: str) -> bool:
+        return False
+
+
+class Sizes:
+    """Refuses pictures of these widths, and breaks at some."""
+
+    name = "sizes"
+
+    def __init__(self, *, refused: int = 0, breaks: int = 0):
+        self.refused = refused
+        self.breaks = breaks
+        self.seen: list[int] = []
+
+    def load(self) -> None: ...
+
+    def judge(self, pixels: Pixels, *, strict: bool, minors: bool) -> Verdict:
+        width = pixels.shape[1]
+        self.seen.append(width)
+        if width == self.breaks:
+            raise ZeroDivisionError
+        return REFUSED if width == self.refused else ALLOWED
+
+
+@pytest.fixture
+def studio(books: Books, tmp_path: Path) -> Studio:
+    studio = Studio(books, tmp_path / "pictures")
+    studio.moderated = True
+    studio.moderator = Moderator([Words()], [Sizes()])
+    return studio
+
+
+@pytest.mark.parametrize(
+    ("prompt", "strict", "code"),
+    [
+        ("forbidden", False, "content_policy_violation"),
+        ("risky", True, "content_policy_violation"),
+        ("breaks", False, "service_unavailable"),
+    ],
+)
+def test_words_that_are_refused_never_reach_the_engine(
+    studio: Studio, prompt: str, strict: bool, code: str
+):
+    engine = Raising(AssertionError())
+    [job] = studio.work(engine, studio.order(prompt, strict_moderation=strict))
+    assert (job.state, job.error_code, engine.requests) == ("failed", code, 0)
+    assert "forbidden" not in (job.error_message or "")
+    studio.assert_nothing_was_charged()
+
+
+@pytest.mark.parametrize(
+    ("pictures", "code"),
+    [
+        (Sizes(refused=1024), "content_policy_violation"),
+        (Sizes(breaks=1024), "service_unavailable"),
+    ],
+)
+def test_a_picture_that_is_refused_is_never_stored(studio: Studio, pictures: Sizes, code: str):
+    studio.moderator = Moderator([Words()], [pictures])
+    [job] = studio.work(FakeEngine(), studio.order(width=1024, height=1024, count=2))
+    assert (job.state, job.error_code) == ("failed", code)
+    assert studio.names(job, "final") == []
+    assert studio.files() == set(studio.names(job, "preview"))
+    studio.assert_nothing_was_charged()
+
+
+def test_a_preview_that_is_refused_is_not_stored_and_the_job_goes_on(studio: Studio):
+    studio.moderator = Moderator([Words()], [Sizes(refused=32)])
+    [job] = studio.work(FakeEngine(), studio.order())
+    assert job.state == "completed"
+    assert studio.names(job, "preview") == []
+    assert studio.files() == set(studio.names(job, "final"))
+
+
+def test_what_the_filters_allow_is_drawn(studio: Studio):
+    [job] = studio.work(FakeEngine(), studio.order("risky"))
+    assert job.state == "completed"
+    assert studio.names(job, "final")
+
+
+def test_filters_are_not_asked_where_no_licence_wants_them(studio: Studio):
+    studio.moderated = False
+    [job] = studio.work(FakeEngine(), studio.order("forbidden"))
+    assert job.state == "completed"
