@@ -181,14 +181,24 @@ def test_credits_are_told_for_the_account_and_the_key():
     }
 
 
-def test_models_are_listed_as_openai_lists_them_and_only_this_doors():
-    models = [CATALOG.find("krea-2-turbo"), CATALOG.find("flux-1-dev")]
-    assert evolink.render_models(models, CREATED_MS) == {
+def test_models_are_listed_as_openai_lists_them_with_their_licence_and_only_this_doors():
+    models = [CATALOG.find(name) for name in ("krea-2-turbo", "flux-1-dev", "flux-1-schnell")]
+    found = evolink.render_models(models, CREATED_MS)
+    krea, schnell = (row.pop("licence") for row in found["data"])
+    assert found == {
         "object": "list",
         "data": [
-            {"id": "krea-2-turbo", "object": "model", "created": 1751280000, "owned_by": "krea"}
+            {"id": "krea-2-turbo", "object": "model", "created": 1751280000, "owned_by": "krea"},
+            {"id": "flux-1-schnell", "object": "model", "created": 1751280000, "owned_by": "bfl"},
         ],
     }
+    assert krea == {
+        "name": "Krea 2 Community License Agreement",
+        "url": "https://krea.ai/krea-2-licensing",
+        "notice": "Krea 2 is licensed under the Krea 2 Community License Agreement. For more"
+        " information, visit https://krea.ai/krea-2-licensing.",
+    }
+    assert schnell.keys() == {"name", "url"}
 
 
 def test_keys_come_in_alphabetical_order():

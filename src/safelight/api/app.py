@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Router
 
 from safelight import __version__
-from safelight.api import evolink, files, health, krea, openapi
+from safelight.api import evolink, files, health, krea, legal, openapi
 from safelight.api.answers import answer
 from safelight.api.house import House
 from safelight.api.route import RESPONSE, DoorRoute
@@ -44,6 +44,7 @@ def routes(house: House) -> list[DoorRoute]:
         *krea.routes(house),
         *files.routes(house),
         *health.routes(house),
+        *legal.routes(house, {}),
         DoorRoute("/openapi.json", describe, methods=["GET"]),
     ]
 

@@ -123,6 +123,9 @@ SCHEMAS: dict[str, Schema] = {
                         "object": {"type": "string", "const": "model"},
                         "created": COUNT,
                         "owned_by": TEXT,
+                        "licence": obj(
+                            {"name": TEXT, "url": LINK, "notice": TEXT}, required=["name", "url"]
+                        ),
                     }
                 ),
             },

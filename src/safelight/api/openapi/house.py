@@ -3,12 +3,14 @@
 from typing import Any
 
 from safelight.api.openapi.schemas import (
+    LINK,
     Schema,
     obj,
     path_parameter,
     query_parameter,
     ref,
     reply,
+    whole,
 )
 
 HEALTH = obj(
@@ -17,6 +19,29 @@ HEALTH = obj(
         "workers": {"type": "integer", "minimum": 0},
     },
     required=["status"],
+)
+
+
+LICENCE = obj({"name": {"type": "string"}, "url": LINK}, required=["name", "url"])
+SOFTWARE: dict[str, Schema] = {
+    "name": {"type": "string"},
+    "licence": LICENCE,
+    "notice": {"type": "string"},
+}
+MODEL: dict[str, Schema] = {
+    **SOFTWARE,
+    "id": {"type": "string"},
+    "obligations": {"type": "array", "items": {"type": "string"}},
+    "text": {"type": "string"},
+}
+LEGAL = whole(
+    {
+        "models": {
+            "type": "array",
+            "items": obj(MODEL, required=["id", "name", "licence", "obligations"]),
+        },
+        "software": {"type": "array", "items": whole(SOFTWARE)},
+    }
 )
 
 
@@ -37,7 +62,25 @@ def paths() -> dict[str, Any]:
             "get": _open("This document", "openapi", {"200": reply("It.", {"type": "object"})})
         },
         "/pictures/{name}": {"get": _picture()},
+        "/legal": {"get": _legal()},
+        "/legal/{model_id}": {"get": _licence_text()},
     }
+
+
+def _legal() -> dict[str, Any]:
+    found = reply("Models made here and software, each with its licence.", LEGAL)
+    found["content"]["text/html"] = {"schema": {"type": "string"}}
+    return _open("The licences that apply here", "legal", {"200": found})
+
+
+def _licence_text() -> dict[str, Any]:
+    found = {
+        "description": "The licence and the notice, as they came with the weights.",
+        "content": {"text/plain": {"schema": {"type": "string"}}},
+    }
+    missing = reply("There is none of that model.", ref("TaskError"))
+    operation = _open("A licence's text", "licence_text", {"200": found, "404": missing})
+    return operation | {"parameters": [path_parameter("model_id", {"type": "string"})]}
 
 
 def _picture() -> dict[str, Any]:

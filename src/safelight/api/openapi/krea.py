@@ -144,7 +144,8 @@ def _description(model: Model, offer: Offer) -> str:
     if offer.aliases:
         renamed = ", ".join(f"`{old}` for `{new}`" for old, new in offer.aliases.items())
         lines.append(f"Outdated names that are still understood: {renamed}.")
-    return "\n\n".join(lines) + "\n"
+    lines.append(f"Licence: [{model.licence.name}]({model.licence.url}). {model.licence.notice}")
+    return "\n\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _example(offer: Offer) -> dict[str, Any]:

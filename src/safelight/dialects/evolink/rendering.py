@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from safelight.catalog import Catalog, Model
+from safelight.catalog import Catalog, Licence, Model
 from safelight.catalog.prices import MICROCREDITS_PER_CREDIT
 from safelight.dialects.evolink.parsing import ListQuery
 from safelight.errors import JobErrorCode
@@ -111,14 +111,26 @@ def render_credits(balance: Balance) -> dict[str, Any]:
 
 def render_models(models: Iterable[Model], now_ms: int) -> dict[str, Any]:
     """The models on offer at this door, in the form of OpenAI's list."""
-    offers = [(model.evolink.name, model.provider) for model in models if model.evolink]
+    offers = [(model.evolink.name, model) for model in models if model.evolink]
     return {
         "data": [
-            {"created": now_ms // 1000, "id": name, "object": "model", "owned_by": provider}
-            for name, provider in offers
+            {
+                "created": now_ms // 1000,
+                "id": name,
+                "licence": _licence(model.licence),
+                "object": "model",
+                "owned_by": model.provider,
+            }
+            for name, model in offers
         ],
         "object": "list",
     }
+
+
+def _licence(licence: Licence) -> dict[str, str]:
+    """Beyond the original wire: the model's licence, with its notice where it requires one."""
+    notice = {"notice": licence.notice} if licence.notice else {}
+    return {"name": licence.name, **notice, "url": licence.url}
 
 
 def credits_of(microcredits: int) -> int | float:
