@@ -1,5 +1,7 @@
 """Open weights on the operator's own hardware, by diffusers: the only room that imports torch."""
 
+import logging
+
 from safelight.catalog.request import ImageRequest
 from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.painter import Making, Painter
@@ -21,6 +23,8 @@ class DiffusersEngine:
 
     def load(self) -> None:
         """Raises ConfigurationError when the weights or the torch extra are not there."""
+        # On import torchao does what torch now finds outdated, and says so on every start.
+        logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
         try:
             from safelight.engines.diffusers.opening import open_painter
         except ImportError as error:
