@@ -95,6 +95,10 @@ def _read_file(description: Description, how: Plan) -> Any:
             local_files_only=True,
             **quantised,
         )
+    except NotImplementedError as error:  # tensors without numbers cannot be converted
+        raise ConfigurationError(
+            f"{file} is not a whole {model.__name__}: tensors are missing"
+        ) from error
     except Exception as error:  # converters of foreign layouts raise whatever they like
         raise ConfigurationError(
             f"{file} cannot be read as a {model.__name__}: {_first_line(error)}"
@@ -102,8 +106,8 @@ def _read_file(description: Description, how: Plan) -> Any:
     missing = [name for name, tensor in transformer.named_parameters() if tensor.is_meta]
     if missing:
         raise ConfigurationError(
-            f"{file} is not a whole {model.__name__}: it has no {missing[0]}"
-            f" and lacks {len(missing)} tensors in all"
+            f"{file} is not a whole {model.__name__}: {missing[0]} is missing,"
+            f" with {len(missing) - 1} others"
         )
     return _keep_in_float32(transformer)
 

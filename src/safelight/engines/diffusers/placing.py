@@ -132,7 +132,7 @@ def denoiser_of(pipe: Any) -> Any:
 
 def place(pipe: Any, how: Plan) -> None:
     """Bring the parts to the device, and those that may leave it under their offloading hooks."""
-    streamed = _streamed(pipe, how.offload)
+    streamed = _streamed(list(pipe.components), how)
     for name, part in pipe.components.items():
         if not isinstance(part, torch.nn.Module):
             continue
@@ -144,21 +144,21 @@ def place(pipe: Any, how: Plan) -> None:
         )
 
 
-def _streamed(pipe: Any, offload: ChosenOffload) -> dict[str, dict[str, Any]]:
+def _streamed(names: list[str], how: Plan) -> dict[str, dict[str, Any]]:
     """The parts that are brought to the device piece by piece, each with how.
 
     A text encoder goes leaf by leaf, because it is not always entered by its front door. With a
     stream the next piece travels while one computes; "sequential" does without, for the least
     memory.
     """
-    leaves = {"offload_type": "leaf_level", "use_stream": True}
-    blocks = {"offload_type": "block_level", "num_blocks_per_group": 1, "use_stream": True}
-    names = list(pipe.components)
-    texts = {name: leaves for name in names if name.startswith("text_encoder")}
-    if offload == "none":
-        return {}
-    if offload == "text":
-        return texts
-    if offload == "group":
-        return texts | {name: blocks for name in names if name in profiles.DENOISERS}
-    return {name: {"offload_type": "leaf_level"} for name in names}
+    leaves: dict[str, Any] = {"offload_type": "leaf_level"}
+    if how.offload == "sequential":
+        return dict.fromkeys(names, leaves)
+    beside = {"use_stream": how.device.type == "cuda"}
+    blocks = {"offload_type": "block_level", "num_blocks_per_group": 1} | beside
+    streamed = {}
+    if how.offload in ("text", "group"):
+        streamed |= {name: leaves | beside for name in names if name.startswith("text_encoder")}
+    if how.offload == "group":
+        streamed |= {name: blocks for name in names if name in profiles.DENOISERS}
+    return streamed
