@@ -1,11 +1,13 @@
 """The fastest attention is the fastest of those that are right."""
 
 import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
-from safelight.engines.diffusers.attention import Attend, Shape, candidates, choose
+from safelight.engines.diffusers.attention import Attend, Shape, candidates, choose, installed
 from safelight.errors import ConfigurationError
 
 CPU = torch.device("cpu")
@@ -20,7 +22,7 @@ def test_one_is_chosen_in_no_time_and_all_are_told() -> None:
     assert time.perf_counter() - began < 0.5
     assert {candidate.name for candidate in chosen.candidates} == {"sdpa", "sdpa-repeated"}
     assert all(candidate.milliseconds for candidate in chosen.candidates)
-    assert chosen.milliseconds == min(c.milliseconds or 0 for c in chosen.candidates)
+    assert chosen.milliseconds <= 1.1 * min(c.milliseconds or 0 for c in chosen.candidates)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -33,6 +35,38 @@ def test_the_operator_may_name_one() -> None:
     assert choose(SHAPE, "sdpa-repeated").name == "sdpa-repeated"
     with pytest.raises(ConfigurationError, match=r"'flash-9' here; there are: sdpa, sdpa-repeated"):
         choose(SHAPE, "flash-9")
+
+
+def slow(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    for _ in range(8):
+        mixed = SDPA(query, key, value)
+    return mixed
+
+
+def test_the_fastest_wins_wherever_it_stands() -> None:
+    assert choose(SHAPE, among={"slow": lambda: slow, "sdpa": lambda: SDPA}).name == "sdpa"
+
+
+PACKAGE = """
+import torch
+
+def flash_attn_func(query, key, value):
+    assert not torch.compiler.is_compiling()
+    heads = [part.transpose(1, 2) for part in (query, key, value)]
+    mixed = torch.nn.functional.scaled_dot_product_attention(*heads, enable_gqa=True)
+    return mixed.transpose(1, 2).contiguous(), "logsumexp"
+"""
+
+
+def test_an_installed_package_is_one_operator_in_the_compiled_graph(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tiny_flash.py").write_text(PACKAGE)
+    monkeypatch.syspath_prepend(tmp_path)
+    chosen = choose(SHAPE, among={"tiny": partial(installed, "tiny_flash", "tiny_flash")})
+    parts = [torch.randn(1, 40, heads, 16) for heads in (8, 2, 2)]
+    compiled = torch.compile(chosen.attend, fullgraph=True, dynamic=True, backend="eager")
+    torch.testing.assert_close(compiled(*parts), SDPA(*parts))
 
 
 def ungrouped(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:

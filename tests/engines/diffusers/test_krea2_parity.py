@@ -1,12 +1,14 @@
 """The fast path and the stock pipeline: the same numbers for all sizes, texts and schedules."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import FlowMatchHeunDiscreteScheduler
 from torch._dynamo.utils import counters
 
 import tiny_models
@@ -22,6 +24,7 @@ from safelight.engines.diffusers.krea2.schedule import Schedules
 from safelight.engines.diffusers.krea2.streams import SideStream
 from safelight.engines.diffusers.krea2.text import Text, Texts, measure_template
 from safelight.engines.diffusers.options import Options
+from safelight.errors import ConfigurationError
 
 CPU = torch.device("cpu")
 CLOSE = 1e-5
@@ -174,8 +177,34 @@ def test_a_compiled_painter_paints_the_same_picture(turbo: Path, pair: Any) -> N
     paints = Krea2Painter(fast, TURBO, Options(compile=True), None, compiler="eager")
     paints.warm_up()
     counters.clear()
-    assert_same(pair[0], fast, paints, request(width=96), TURBO)
+    with ThreadPoolExecutor(1) as scheduler:  # the server loads in one thread and paints in another
+        asked = request(width=96)
+        scheduler.submit(assert_same, pair[0], fast, paints, asked, TURBO).result()
     assert counters["stats"]["unique_graphs"] == 0, "warming up has compiled it"
+
+
+def test_without_a_compiler_it_is_said_or_refused(
+    turbo: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def compiler(*_: object) -> None:
+        raise RuntimeError("there is no gcc")
+
+    torch._dynamo.reset()
+    demanded = Krea2Painter(read(turbo), TURBO, Options(compile=True), None, compiler=compiler)
+    with pytest.raises(ConfigurationError, match="there is no gcc"):
+        demanded.warm_up()
+    demanded._options = Options()  # as on a GPU, where nobody said that it must be compiled
+    with caplog.at_level(logging.WARNING):
+        demanded.warm_up()
+    assert "not compiled" in caplog.text
+    assert len(pictures(paint(demanded, request(steps=1)))) == 1
+
+
+def test_a_sampler_of_another_kind_is_refused(turbo: Path) -> None:
+    pipe = read(turbo)
+    pipe.scheduler = FlowMatchHeunDiscreteScheduler()
+    with pytest.raises(ConfigurationError, match="FlowMatchHeunDiscreteScheduler"):
+        Krea2Painter(pipe, TURBO, Options(), None)
 
 
 def test_the_noise_levels_of_turbo_are_constants(turbo: Path) -> None:

@@ -7,7 +7,10 @@ from threading import Lock
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_qwenimage import QwenImageCausalConv3d
+from diffusers.models.autoencoders.autoencoder_kl_qwenimage import (
+    QwenImageCausalConv3d,
+    QwenImageUpsample,
+)
 from torch import nn
 from torch.nn import functional
 
@@ -54,6 +57,8 @@ def flatten_decoder(vae: Any) -> nn.Sequential:
                 delattr(parent, name)  # makes more frames, of which a picture has none
             elif isinstance(child, QwenImageCausalConv3d):
                 setattr(parent, name, LastTap(child))
+            elif isinstance(child, QwenImageUpsample):  # copies pixels, for which it widens them
+                setattr(parent, name, nn.Upsample(None, child.scale_factor, child.mode))
     return decoder.requires_grad_(False).to(memory_format=torch.channels_last)
 
 

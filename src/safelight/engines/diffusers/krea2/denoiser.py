@@ -17,6 +17,7 @@ from safelight.engines.diffusers.krea2.text import Text
 ROTARY_REMEMBERED = 8  # tables: 17 MB each at 2K
 RECOMPILES_MAX = 64  # past it torch would raise; each batch of styles that is loaded takes one
 
+Compiler = str | Callable[..., Any]
 Rotary = tuple[torch.Tensor, torch.Tensor]
 
 
@@ -67,9 +68,9 @@ class Denoiser:
     """The transformer without what a step shares with all others of its prompt or schedule."""
 
     def __init__(
-        self, pipe: Any, attend: Attend, device: torch.device, compile_with: str | None = None
+        self, pipe: Any, attend: Attend, device: torch.device, compiler: Compiler | None = None
     ):
-        """`compile_with` names a backend of torch.compile, such as "inductor"; None: eager."""
+        """`compiler` is a backend of torch.compile, such as "inductor"; None: eager."""
         self._transformer = pipe.transformer
         self._position_ids = pipe.prepare_position_ids
         self._device = device
@@ -77,7 +78,11 @@ class Denoiser:
         self._rotary: Memory[Rotary] = Memory(ROTARY_REMEMBERED)
         for block in self._transformer.transformer_blocks:
             block.attn.set_processor(UnmaskedAttention(attend))
-        self._compiled = _run_block if compile_with is None else _compiled(compile_with)
+        self._compiled = _run_block if compiler is None else _compiled(compiler)
+
+    def stop_compiling(self) -> None:
+        """Where this machine has no compiler, after all."""
+        self._compiled = _run_block
 
     @torch.no_grad()
     def velocity(
@@ -127,7 +132,7 @@ def _run_block(
     return block(hidden, modulation, rotary)
 
 
-def _compiled(backend: str) -> Callable[..., torch.Tensor]:
+def _compiled(backend: Compiler) -> Callable[..., torch.Tensor]:
     """One graph for all blocks, sizes and text lengths.
 
     It is compiled apart from the blocks themselves, so that the plain path stays eager.

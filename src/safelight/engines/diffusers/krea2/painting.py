@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import torch
+from torch._dynamo.exc import TorchDynamoException
 
 from safelight.catalog.request import ImageRequest
 from safelight.engines import Aside, Made, Note, Picture, Pixels, Step
@@ -20,7 +21,7 @@ from safelight.engines.diffusers.guards import (
 )
 from safelight.engines.diffusers.krea2 import plain
 from safelight.engines.diffusers.krea2.autoencoder import Autoencoder
-from safelight.engines.diffusers.krea2.denoiser import Denoiser
+from safelight.engines.diffusers.krea2.denoiser import Compiler, Denoiser
 from safelight.engines.diffusers.krea2.plan import Plan, plan
 from safelight.engines.diffusers.krea2.preparing import Preparation, Prepared
 from safelight.engines.diffusers.krea2.schedule import Moment, Schedules, euler_step
@@ -30,6 +31,7 @@ from safelight.engines.diffusers.krea2.warming import PROMPTS, SIZES, SMALL, reh
 from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.painter import Making
 from safelight.engines.diffusers.previews import fit
+from safelight.errors import ConfigurationError
 
 Result = TypeVar("Result")
 Velocity = Callable[[torch.Tensor, Moment], torch.Tensor]  # from noisy latents, at a time
@@ -59,7 +61,7 @@ class Krea2Painter:
         options: Options,
         wardrobe: Wardrobe | None,
         *,
-        compiler: str = COMPILER,
+        compiler: Compiler = COMPILER,
     ):
         device = pipe._execution_device
         config = pipe.transformer.config
@@ -92,7 +94,21 @@ class Krea2Painter:
         self._pacer = Pacer(device)
 
     def warm_up(self) -> None:
-        """On a GPU the true sizes, or those that fit into its memory; elsewhere one small step."""
+        """On a GPU the true sizes, or those that fit into its memory; elsewhere one small step.
+
+        Raises ConfigurationError where compiling is demanded and fails.
+        """
+        try:
+            self._rehearse()
+        except TorchDynamoException as error:
+            reason = " ".join(str(error).split("\n")[:2])  # the compiler's name, and its words
+            if self._options.compile:
+                raise ConfigurationError(f"The blocks cannot be compiled: {reason}") from error
+            log.warning("The blocks are not compiled and will be slower: %s", reason)
+            self._denoiser.stop_compiling()
+            self._rehearse()
+
+    def _rehearse(self) -> None:
         if self._device.type == "cuda":
             rehearse(self, self._weights.model, SIZES, PROMPTS)
         else:

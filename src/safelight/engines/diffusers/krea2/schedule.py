@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
 from diffusers.pipelines.krea2.pipeline_krea2 import calculate_shift
 from torch.nn import functional
 
 from safelight.engines.diffusers.krea2.hooked import is_hooked
 from safelight.engines.diffusers.krea2.remembering import Memory
 from safelight.engines.diffusers.krea2.text import Styles
+from safelight.errors import ConfigurationError
 
 DISTILLED_SHIFT = 1.15  # mu of Turbo at every size, as in Krea2Pipeline.__call__
 SCHEDULES_REMEMBERED = 64
@@ -32,6 +34,11 @@ class Schedules:
     """Each is computed once. Turbo's are the same for all sizes."""
 
     def __init__(self, pipe: Any, dtype: torch.dtype, device: torch.device):
+        """Raises ConfigurationError where the steps are not Euler's."""
+        scheduler = pipe.scheduler
+        stepping = isinstance(scheduler, FlowMatchEulerDiscreteScheduler)
+        if not stepping or scheduler.config.stochastic_sampling:
+            raise ConfigurationError(f"Krea 2 cannot be sampled by {type(scheduler).__name__} here")
         self._pipe = pipe
         self._dtype = dtype
         self._device = device

@@ -16,16 +16,19 @@ class SideStream:
     """
 
     def __init__(self, device: torch.device):
+        self._device = device
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def mark(self) -> Any:
         """The end of what the calling thread has queued so far: what `run` can wait for."""
-        return None if self._stream is None else torch.cuda.current_stream().record_event()
+        if self._stream is None:
+            return None
+        return torch.cuda.current_stream(self._device).record_event()
 
     def run(self, work: Callable[[], Result], after: Any = None) -> Result:
         if self._stream is None:
             return work()
-        with torch.cuda.device(self._stream.device), torch.cuda.stream(self._stream):
+        with torch.cuda.stream(self._stream):
             if after is not None:
                 self._stream.wait_event(after)
             try:
@@ -37,7 +40,7 @@ class SideStream:
         if self._stream is not None:
             for tensor in tensors:
                 if tensor is not None:
-                    tensor.record_stream(torch.cuda.current_stream())
+                    tensor.record_stream(torch.cuda.current_stream(self._device))
 
 
 class Pacer:
@@ -48,12 +51,12 @@ class Pacer:
     """
 
     def __init__(self, device: torch.device):
-        self._cuda = device.type == "cuda"
+        self._device = device
         self._before: Any = None
 
     def step_queued(self) -> None:
-        if self._cuda:
-            queued = torch.cuda.current_stream().record_event()
+        if self._device.type == "cuda":
+            queued = torch.cuda.current_stream(self._device).record_event()
             if self._before is not None:
                 self._before.synchronize()
             self._before = queued
