@@ -156,7 +156,7 @@ def _streamed(names: list[str], how: Plan) -> dict[str, dict[str, Any]]:
         return dict.fromkeys(names, leaves)
     beside = {"use_stream": how.device.type == "cuda"}
     blocks = {"offload_type": "block_level", "num_blocks_per_group": 1} | beside
-    streamed = {}
+    streamed: dict[str, dict[str, Any]] = {}
     if how.offload in ("text", "group"):
         streamed |= {name: leaves | beside for name in names if name.startswith("text_encoder")}
     if how.offload == "group":

@@ -1,6 +1,7 @@
 """Puts LoRA styles on a loaded model for one turn, and takes them off for the next."""
 
 import logging
+import warnings
 from typing import Any
 
 from safelight.catalog.request import ImageRequest
@@ -11,6 +12,10 @@ from safelight.errors import ConfigurationError, EngineError, JobErrorCode
 __all__ = ["MOST_LOADED", "StyleRack", "Wardrobe", "Wearing", "pin"]
 
 MOST_LOADED = MOST_STYLES  # adapters in memory at once
+EXPECTED_WARNINGS = (
+    "Already found a `peft_config`",  # several adapters are what we mean
+    "TorchaoLoraLinear was instantiated without",  # none is ever merged
+)
 
 Wearing = tuple[tuple[str, float], ...]  # styles' ids with their strengths, sorted
 
@@ -101,13 +106,16 @@ class Wardrobe:
     def _load(self, style: Style) -> None:
         assert self._rack is not None
         path = self._rack.checked(style)
-        self._pipe.load_lora_weights(
-            str(path.parent),
-            weight_name=path.name,
-            adapter_name=style.adapter,
-            use_safetensors=True,
-            local_files_only=True,
-        )
+        with warnings.catch_warnings():
+            for known in EXPECTED_WARNINGS:
+                warnings.filterwarnings("ignore", known)
+            self._pipe.load_lora_weights(
+                str(path.parent),
+                weight_name=path.name,
+                adapter_name=style.adapter,
+                use_safetensors=True,
+                local_files_only=True,
+            )
         self._loaded[style.id] = style
 
     def _check(self, style: Style) -> None:
