@@ -34,8 +34,8 @@ _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
-_JAMO = re.compile("[\u1100-\u11ff\u3131-\u3163가-힣]*[\u1100-\u11ff\u3131-\u3163]"
-                   "[\u1100-\u11ff\u3131-\u3163가-힣]*")  # fmt: skip
+_HANGUL = re.compile("[\u1100-\u11ff\u3131-\u3163가-힣]++")
+_JAMO = re.compile("[\u1100-\u11ff\u3131-\u3163]")
 
 _INITIALS = "ㄱㄲㄴㄷㄸㄹㅁㅂㅃㅅㅆㅇㅈㅉㅊㅋㅌㅍㅎ"
 _VOWELS = "ㅏㅐㅑㅒㅓㅔㅕㅖㅗㅘㅙㅚㅛㅜㅝㅞㅟㅠㅡㅢㅣ"
@@ -56,7 +56,13 @@ def fold(text: str) -> str:
 
 def compose_jamo(text: str) -> str:
     """ㄴㅏ무 is 나무: loose letters of Hangul are put together with what stands around them."""
-    return _JAMO.sub(lambda found: _compose(_letters(found.group())), text)
+    if not _JAMO.search(text):
+        return text
+    return _HANGUL.sub(lambda found: _recompose(found.group()), text)
+
+
+def _recompose(run: str) -> str:
+    return _compose(_letters(run)) if _JAMO.search(run) else run
 
 
 def _letters(run: str) -> str:

@@ -8,20 +8,24 @@ Known = Callable[[str], bool]  # whether the rules know a word
 
 LETTER = r"[^\W\d_]"
 GAP = r"[\s._\-~*|/\\·•,'+=:;<>()\[\]{}^]"  # what is put between letters to part them
-LATIN_RUN = re.compile(rf"(?<![a-z0-9])(?:[a-z0-9@$!]{GAP}{{1,3}}){{2,}}[a-z0-9@$!](?![a-z0-9])")
+GAPS = re.compile(rf"{GAP}+")
+LATIN_RUN = re.compile(rf"(?<![a-z0-9])(?:[a-z0-9@$!]{GAP}{{1,3}}){{2,}}[a-z0-9@$!](?![a-z0-9@$*])")
 HANGUL_RUN = re.compile(rf"(?<![가-힣])(?:[가-힣ㄱ-ㅣ]{GAP}{{1,3}})+[가-힣ㄱ-ㅣ](?![가-힣])")
 HAN_GAP = re.compile(
     r"(?<=[\u3040-\u30ff\u3400-\u9fff])[ \t._\-~*|·•+]+(?=[\u3040-\u30ff\u3400-\u9fff])"
 )
 HANGUL_GAP = re.compile(r"(?<=[가-힣])[0-9._\-~*|·•+^]+(?=[가-힣])")
-PARTED = re.compile(r"[a-z0-9@$!€]+(?:[._\-~|/\\·•'+^=][a-z0-9@$!€]+)+")
-LEET = re.compile(r"[a-z0-9@$!|€+*]*[a-z@$*][a-z0-9@$!|€+*]*")
+# Possessive, and only from where a word begins: long words must not take time squared.
+PARTED = re.compile(r"(?<![a-z0-9@$!€])[a-z0-9@$!€]++(?:[._\-~|/\\·•'+^=]++[a-z0-9@$!€]++)+")
+LEET = re.compile(r"[a-z0-9@$!|€+*]++")
 AGE = re.compile(r"\d{1,2}(?:yo|yrs?|years?|y|th|st|nd|rd|s|k|d|x)?")
+YEARS_OLD = re.compile(r"(?<=\d)y0(?![a-z0-9])")
 STANDS_FOR = {
     "0": "o", "1": "il", "2": "z", "3": "e", "4": "a", "5": "s", "6": "g", "7": "t", "8": "b",
     "9": "g", "@": "a", "$": "s", "!": "i", "|": "il", "€": "e", "+": "t", "*": "aeiou",
 }  # fmt: skip
 READINGS_MAX = 64  # of one word
+WORD_LETTERS_MAX = 48  # longer ones hide nothing that would be read
 DRAWN_OUT = re.compile(r"(.)\1{2,}")
 WORD_PAIR = re.compile(r"\b([a-z]{1,5}) (?=([a-z]{1,6})\b)")
 # Words that do stand alone, so that "the pen is" is no hidden word.
@@ -38,7 +42,8 @@ SHORT_WORDS = frozenset(
 
 def open_up(text: str, known: Known) -> str:
     """The folded text as it would read had nothing been hidden. Only known words come out of it."""
-    text = HANGUL_RUN.sub(lambda found: _letters_of(found.group()), text)
+    text = HANGUL_RUN.sub(lambda found: " ".join(_parts(found.group())), text)
+    text = YEARS_OLD.sub("yo", text)
     text = HAN_GAP.sub("", HANGUL_GAP.sub("", text))
     text = LATIN_RUN.sub(lambda found: _joined(found.group(), known), text)
     text = PARTED.sub(lambda found: _parted(found.group(), known), text)
@@ -46,17 +51,17 @@ def open_up(text: str, known: Known) -> str:
     return WORD_PAIR.sub(lambda found: _paired(found, known), text)
 
 
-def _letters_of(run: str) -> str:
-    return re.sub(GAP, "", run)
-
-
 def _joined(run: str, known: Known) -> str:
     """n u d e → nude. A wider gap parts words; without one, known words are cut out."""
-    gaps = [len(gap) for gap in re.findall(rf"{GAP}+", run)]
-    widest = max(gaps)
-    parts = re.split(rf"{GAP}{{{widest}}}", run) if min(gaps) < widest else [run]
-    words = [_plain(_letters_of(part), known) for part in parts]
-    return " ".join(" ".join(_cut(word, known)) for word in words)
+    words = [word for part in _parts(run) for word in _cut(_plain(part, known), known)]
+    return " ".join(words) if any(map(known, words)) else run
+
+
+def _parts(run: str) -> list[str]:
+    """The words of a run of single letters, by its widest gaps if they are not all the same."""
+    gaps = [len(gap) for gap in GAPS.findall(run)]
+    parts = re.split(rf"{GAP}{{{max(gaps)}}}", run) if min(gaps) < max(gaps) else [run]
+    return [GAPS.sub("", part) for part in parts]
 
 
 def _cut(letters: str, known: Known) -> Iterator[str]:
@@ -86,6 +91,8 @@ def _parted(word: str, known: Known) -> str:
 
 def _plain(word: str, known: Known) -> str:
     """n4k3d, n*ked and naaaked → naked, when the rules know that word."""
+    if len(word) > WORD_LETTERS_MAX or word.isdecimal():
+        return word
     if word.isalpha():
         return _shortened(word, known)
     core = word.rstrip("!+|*")

@@ -1,5 +1,6 @@
 """The prompt filter: rules over word lists in four languages, which see through disguises."""
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable
@@ -19,6 +20,8 @@ from safelight.moderation.verdict import ALLOWED, Category, Verdict
 AGE = re.compile(
     r"(?<![\d.,$€£#])(?:1[0-7]|[1-9])[\s-]?(?:(?:years?|yrs?)[\s-]?(?:old|young)|"
     r"yo\b|y/o\b|y\.o|살|세(?![기트계대])|さい|歳|才|岁|周岁)"
+    r"(?!\s(?:single |malt |oak |wooden )*(?:whisk|wine|scotch|rum\b|bourbon|cognac|port\b|"
+    r"cheese|oak|tree|bonsai|dog|cat\b|horse|car\b|bike|building|house|temple|violin|company))"
     r"|\bage[ds]?:?\s(?:of\s)?(?:1[0-7]|[1-9])\b(?!\s?(?:\d|%|century))"
 )
 MINOR = "minor"
@@ -53,13 +56,18 @@ class _Found:
         sides = [[h for g in side for h in self.by_group.get(g, ())] for side in rule.sides]
         if not all(sides):
             return False
-        if rule.within is None or len(sides) == 1:
+        return rule.within is None or _near(sides[0], sides[1], rule.within)
+
+
+def _near(these: list[Hit], those: list[Hit], within: int) -> bool:
+    """Whether two of them, one of each, have at most so many characters between them."""
+    reach: list[float] = [-math.inf, -math.inf]  # how far each side has come
+    marked = [(hit, 0) for hit in these] + [(hit, 1) for hit in those]
+    for hit, side in sorted(marked, key=lambda pair: pair[0].start):
+        if hit.start - reach[1 - side] <= within:
             return True
-        return any(
-            max(a.start, b.start) - min(a.end, b.end) <= rule.within
-            for a in sides[0]
-            for b in sides[1]
-        )
+        reach[side] = max(reach[side], hit.end)
+    return False
 
 
 class PromptRules:
@@ -84,10 +92,10 @@ class PromptRules:
         self._lexicon = lexicon
 
     def judge(self, text: str, *, strict: bool) -> Verdict:
-        for found in self._readings(text):
-            for rule in self._rules:
-                if (strict or not rule.strict) and found.breaks(rule):
-                    return Verdict(rule.category, 1.0, self.name)
+        readings = list(self._readings(text))
+        for rule in self._rules:  # the gravest first, whichever reading shows it
+            if (strict or not rule.strict) and any(found.breaks(rule) for found in readings):
+                return Verdict(rule.category, 1.0, self.name)
         return ALLOWED
 
     def speaks_of_minors(self, text: str) -> bool:

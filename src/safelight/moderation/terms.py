@@ -4,15 +4,17 @@ import base64
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from importlib.resources.abc import Traversable
+from itertools import groupby
 
 from safelight.moderation.folding import fold
 
 LATIN = re.compile(r"[a-z0-9]")
 WORD_START = re.compile(r"(?<![a-z0-9])[a-z0-9]")
-WIDE = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff가-힣]")
+AGE_WORDS = frozenset({"year", "years", "old", "aged", "age"})
+PARTICLES = "のなとをがはにでもや"  # after which a new word begins, though it is kana as well
 ALLOW = "allow"  # the group of phrases that only look like another group's words
 
 
@@ -39,28 +41,29 @@ class Hit:
 class Lexicon:
     """All terms of all languages, by how they begin."""
 
-    latin: Mapping[str, list[Term]] = field(default_factory=dict)  # by their first two letters
-    wide: Mapping[str, list[Term]] = field(default_factory=dict)  # by their first character
-    words: frozenset[str] = frozenset()
+    latin: Mapping[str, list[Term]] = field(default_factory=dict)  # by their first two characters
+    wide: Mapping[str, list[Term]] = field(default_factory=dict)  # the same
+    wide_start: re.Pattern[str] = re.compile("(?!)")  # a character that begins a wide term
+    words: frozenset[str] = frozenset()  # Latin terms of one word
+    parts: frozenset[str] = frozenset()  # the words of longer Latin terms
     stems: tuple[str, ...] = ()
     groups: frozenset[str] = frozenset()
 
     def known(self, word: str) -> bool:
-        """Whether a term is this one Latin word, or begins with it, or is its singular."""
-        if word in self.words or word.removesuffix("s") in self.words:
+        """Whether a term is this Latin word, or has it in it, or is its singular."""
+        if word in self.words or word in self.parts or word.removesuffix("s") in self.words:
             return True
         return len(word) > 3 and word.startswith(self.stems)
 
     def hits(self, text: str) -> list[Hit]:
         """Every term in a folded text, but for those within an allowed phrase."""
-        found = [*self._latin(text), *self._wide(text)]
-        allowed = [hit for hit in found if hit.group == ALLOW]
-        return [
-            hit
-            for hit in found
-            if hit.group != ALLOW
-            and not any(a.start <= hit.start and hit.end <= a.end for a in allowed)
-        ]
+        found = sorted([*self._latin(text), *self._wide(text)], key=lambda hit: hit.start)
+        left, covered = [], 0  # how far an allowed phrase reaches that began before
+        for start, hits in groupby(found, key=lambda hit: hit.start):
+            here = list(hits)
+            covered = max(covered, *(hit.end for hit in here if hit.group == ALLOW), start)
+            left += [hit for hit in here if hit.group != ALLOW and hit.end > covered]
+        return left
 
     def _latin(self, text: str) -> Iterator[Hit]:
         for start in (found.start() for found in WORD_START.finditer(text)):
@@ -71,9 +74,9 @@ class Lexicon:
                         yield Hit(start, end, term.group)
 
     def _wide(self, text: str) -> Iterator[Hit]:
-        for found in WIDE.finditer(text):
-            start = found.start()
-            for term in self.wide.get(found.group(), ()):
+        for start in (found.start() for found in self.wide_start.finditer(text)):
+            pair = text[start : start + 2]
+            for term in (*self.wide.get(pair, ()), *self.wide.get(pair[0], ())):
                 if text.startswith(term.text, start) and not (
                     term.at_word_start and start and _joined(text[start - 1], text[start])
                 ):
@@ -87,15 +90,25 @@ def load(folder: Traversable | None = None) -> Lexicon:
     terms = [term for file in files for term in _read(file)]
     latin: dict[str, list[Term]] = {}
     wide: dict[str, list[Term]] = {}
+    # Spaces between Korean words come and go.
+    terms += [
+        replace(term, text=term.text.replace(" ", ""))
+        for term in terms
+        if " " in term.text and not LATIN.match(term.text)
+    ]
     for term in terms:
         if LATIN.match(term.text):
             latin.setdefault(term.text[:2], []).append(term)
         else:
-            wide.setdefault(term.text[0], []).append(term)
+            wide.setdefault(term.text[:2], []).append(term)
     return Lexicon(
         latin=latin,
         wide=wide,
+        wide_start=re.compile(f"[{''.join(sorted({re.escape(pair[0]) for pair in wide}))}]"),
         words=frozenset(t.text for t in terms if not t.prefix and t.text.isalpha()),
+        parts=AGE_WORDS.union(
+            *(re.findall("[a-z]{2,}", t.text) for t in terms if t.group != ALLOW)
+        ),
         stems=tuple(t.text for t in terms if t.prefix),
         groups=frozenset(t.group for t in terms),
     )
@@ -128,5 +141,5 @@ def _end_of_word(text: str, end: int, prefix: bool) -> int:
 def _joined(before: str, first: str) -> bool:
     """Whether two characters are of one word: both Hangul, or both kana."""
     return ("가" <= before <= "힣" and "가" <= first <= "힣") or (
-        "\u3040" <= before <= "\u30ff" and "\u3040" <= first <= "\u30ff"
+        "\u3040" <= before <= "\u30ff" and "\u3040" <= first <= "\u30ff" and before not in PARTICLES
     )
