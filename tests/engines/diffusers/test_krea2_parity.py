@@ -221,6 +221,16 @@ def test_the_noise_levels_of_raw_depend_on_the_size(raw: Path) -> None:
     assert [moment.sigma for moment in large] == pytest.approx(TURBO_SIGMAS[:-1], abs=1e-4)
 
 
+def test_times_are_rounded_before_they_are_embedded_as_the_pipeline_does(turbo: Path) -> None:
+    pipe = read(turbo, torch.bfloat16)
+    moments = Schedules(pipe, torch.bfloat16, CPU).find(8, 16, ())
+    with torch.no_grad():
+        for moment, sigma in zip(moments, TURBO_SIGMAS, strict=False):
+            rounded = torch.tensor([sigma]).bfloat16()
+            embedded = pipe.transformer.time_embed(rounded, dtype=torch.bfloat16)
+            assert torch.equal(moment.embedding, embedded)
+
+
 def test_a_template_of_other_tokens_is_measured_and_said(
     turbo: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
