@@ -19,6 +19,8 @@ from safelight.engines import Aside, Note, Picture, Pixels, Step
 from safelight.engines.diffusers import Options, Weights
 from safelight.engines.diffusers.compiling import compile_blocks, uncompiled
 from safelight.engines.diffusers.placing import denoiser_of
+from safelight.engines.diffusers.previews import fit
+from safelight.engines.diffusers.sketching import encode
 from safelight.engines.diffusers.stock import StockPainter
 from safelight.engines.diffusers.styles import Wardrobe
 from safelight.errors import EngineError, JobErrorCode
@@ -316,7 +318,8 @@ def test_a_picture_can_be_started_from(
 
     pipe = build()
     paints = painter(pipe, Weights(model="", source="", steps=6))
-    made = drive(paints.paint(asked(parameters={"image_url": source, "strength": 0.5})))
+    strength = {"denoising_strength" if "ZImage" in name else "strength": 0.5}
+    made = drive(paints.paint(asked(parameters={"image_url": source} | strength)))
     twin = getattr(diffusers, name)(**pipe.components)
     picture = Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2])))
     expected = stock(twin, image=picture, strength=0.5, num_inference_steps=6, **given)
@@ -333,6 +336,39 @@ def test_a_family_that_starts_from_nothing_says_so(source: str) -> None:
     paints = painter(tiny_families.flux2_klein(), Weights(model="", source="", steps=2))
     with pytest.raises(EngineError):
         drive(paints.paint(asked(parameters={"image_url": source})))
+
+
+@pytest.mark.parametrize(
+    ("build", "given"),
+    [
+        (tiny_models.flux, BY_NAME),
+        (tiny_families.z_image, {"guidance_scale": 0.0}),
+        (tiny_families.qwen_image, {"true_cfg_scale": 0.0}),
+    ],
+)
+def test_the_last_preview_shows_the_finished_latents(build: Any, given: dict[str, Any]) -> None:
+    pipe = build()
+    paints = painter(pipe, Weights(model="", source="", steps=6), preview_steps=3)
+    made = drive(paints.paint(asked(width=128)))
+    steps = [thing for thing in made if isinstance(thing, Step)]
+    previews = {step.number: step.preview for step in steps if step.preview is not None}
+    assert list(previews) == [3, 6]
+    latents = pipe(
+        prompt="a red fox", width=128, height=64, num_inference_steps=6, output_type="latent",
+        generator=torch.Generator().manual_seed(3), **given,
+    ).images  # fmt: skip
+    if latents.ndim == 3:
+        latents = pipe._unpack_latents(latents, 64, 128, 8)
+    latents = latents.reshape(latents.shape[1], 8, 16)
+    expected = fit(lambda picture: encode(pipe, picture), 8).decode(latents)
+    assert np.abs(previews[6].astype(int) - expected).max() <= 1
+    assert previews[3].shape == expected.shape
+
+
+def test_a_family_whose_latents_are_unknown_has_no_previews() -> None:
+    paints = painter(tiny_families.flux2_klein(), Weights(model="", source="", steps=2))
+    made = drive(paints.paint(asked()))
+    assert all(thing.preview is None for thing in made if isinstance(thing, Step))
 
 
 def test_one_graph_for_each_kind_of_block_serves_all_sizes_and_can_be_left_out() -> None:

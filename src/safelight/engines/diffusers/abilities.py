@@ -11,8 +11,6 @@ from safelight.engines.diffusers.sources import is_data
 from safelight.engines.diffusers.weights_on_disk import locate, read_index
 from safelight.errors import ConfigurationError
 
-STRENGTHS = ("strength", "denoising_strength")  # one thing by two names
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -24,6 +22,7 @@ class Family:
 
     image_to_image: str | None = None  # the diffusers class; "" where we do it ourselves
     strength: float = 1.0
+    strength_name: str = "strength"
     negative_above: float | None = None  # the guidance from which a negative prompt has an effect
 
 
@@ -32,7 +31,10 @@ FAMILIES: Mapping[str, Family] = {
     "FluxPipeline": Family(image_to_image="FluxImg2ImgPipeline", strength=1.0),
     "Flux2KleinPipeline": Family(),
     "ZImagePipeline": Family(
-        image_to_image="ZImageImg2ImgPipeline", strength=0.6, negative_above=1.0
+        image_to_image="ZImageImg2ImgPipeline",
+        strength=0.6,
+        strength_name="denoising_strength",
+        negative_above=1.0,
     ),
     "QwenImagePipeline": Family(
         image_to_image="QwenImageImg2ImgPipeline", strength=0.6, negative_above=1.0
@@ -72,12 +74,17 @@ def _honours(
         return _has_styles(value, weights, options)
     if name == "image_url":
         return family.image_to_image is not None and is_data(value)
-    if name in STRENGTHS:
+    if name == family.strength_name:
         return bool(request.parameters.get("image_url")) and family.image_to_image is not None
     if name == "negative_prompt":
         guidance = weights.guidance if request.guidance is None else request.guidance
-        return family.negative_above is not None and guidance > family.negative_above
+        distilled = weights.guidance == 0
+        return not distilled and _is_guided(family, guidance)
     return False
+
+
+def _is_guided(family: Family, guidance: float) -> bool:
+    return family.negative_above is not None and guidance > family.negative_above
 
 
 def _has_styles(styles: Any, weights: Weights, options: Options) -> bool:
@@ -98,10 +105,9 @@ def family_of(weights: Weights, options: Options) -> Family:
 
 def start_strength(pipeline: str, parameters: Mapping[str, Any]) -> float:
     """How far to go from the picture that the request brought, from 0 to 1."""
-    for name in STRENGTHS:
-        if (value := parameters.get(name)) is not None:
-            return float(value)
-    return family_named(pipeline).strength
+    family = family_named(pipeline)
+    given = parameters.get(family.strength_name)
+    return family.strength if given is None else float(given)
 
 
 def family_named(pipeline: str) -> Family:

@@ -6,6 +6,7 @@ from typing import Any
 import diffusers
 import torch
 
+from safelight.engines.diffusers.krea2 import Krea2Painter, trim_text_encoder
 from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.painter import Painter
 from safelight.engines.diffusers.placing import Plan, place, plan, quantise
@@ -27,13 +28,14 @@ def open_painter(weights: Weights, options: Options) -> Painter:
     how = plan(description, options)
     log.info("%s: %s on %s; %s", weights.model, description.pipeline, how.device, how.reason)
     pipe = read(description, how)
+    is_krea2 = description.pipeline == "Krea2Pipeline"
+    if is_krea2:
+        trim_text_encoder(pipe)  # before it takes room on the device
     quantise(pipe, how)
     place(pipe, how)
     rack = StyleRack.read(options.styles, weights.model) if options.styles else None
     wardrobe = Wardrobe(pipe, rack)
-    if description.pipeline == "Krea2Pipeline":
-        from safelight.engines.diffusers.krea2 import Krea2Painter
-
+    if is_krea2:
         return Krea2Painter(pipe, weights, options, wardrobe)
     return StockPainter(pipe, weights, options, wardrobe)
 

@@ -13,7 +13,6 @@ from safelight.engines.diffusers.profiles import ChosenOffload, ChosenPrecision,
 from safelight.engines.diffusers.weights_on_disk import Description
 from safelight.errors import ConfigurationError
 
-BF16_BYTES = 2
 FP8_MULTIPLE = 16  # the matrices' sides, for the hardware's tiles
 
 log = logging.getLogger(__name__)
@@ -69,8 +68,7 @@ def _profile(description: Description, device: torch.device) -> Profile:
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         capability = (properties.major, properties.minor)
-        sizes = {part.name: part.parameters * BF16_BYTES for part in description.parts}
-        return profiles.choose(properties.total_memory, capability, sizes)
+        return profiles.choose(properties.total_memory, capability, description.bf16_bytes)
     if device.type == "mps":
         return Profile("bf16", "none", "bf16 in the memory that Apple's GPU shares")
     return Profile("fp32", "none", "float32 on the processor, for tests and not for service")

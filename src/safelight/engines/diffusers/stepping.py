@@ -39,7 +39,9 @@ class SteppedCall:
         self._await()
 
     def step(self) -> None:
-        """Run one step."""
+        """Run one step; nothing, once the call has returned."""
+        if self._ended:
+            return
         self._go.release()
         self._await()
 

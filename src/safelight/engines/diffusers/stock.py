@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Generator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,9 +14,11 @@ from safelight.engines import Aside, Made, Note, Picture, Pixels, Step
 from safelight.engines.diffusers import calling, framing, guards
 from safelight.engines.diffusers.calling import Task
 from safelight.engines.diffusers.compiling import compile_blocks, uncompiled
+from safelight.engines.diffusers.krea2.streams import Pacer
 from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.painter import Making
 from safelight.engines.diffusers.placing import denoiser_of
+from safelight.engines.diffusers.sketching import Sketch, Sketcher
 from safelight.engines.diffusers.sources import read_picture
 from safelight.engines.diffusers.stepping import SteppedCall
 from safelight.engines.diffusers.styles import Wardrobe
@@ -42,10 +45,13 @@ class StockPainter:
         self._weights = weights
         self._wardrobe = wardrobe
         self._multiple = max(framing.MULTIPLE, 2 * getattr(pipe, "vae_scale_factor", 8))
+        self._sketcher = Sketcher(pipe, options.preview_steps)
         self._here = threading.local()  # in a pipeline's thread: its call
         self._denoiser = denoiser_of(pipe)
         self._denoiser.register_forward_pre_hook(self._before_forward)
-        on_gpu = pipe._execution_device.type == "cuda"
+        self._device = pipe._execution_device
+        self._pacer = Pacer(self._device)
+        on_gpu = self._device.type == "cuda"
         if options.compile if options.compile is not None else on_gpu:
             compile_blocks(self._denoiser)
 
@@ -114,7 +120,11 @@ class StockPainter:
     def _make(self, task: Task, progress: "_Progress") -> Generator[Made, Any, Pixels]:
         template = self._pipe if task.source is None else self._from_picture
         pipe = calling.copied(template, tiled=task.tiled)
-        call = SteppedCall(lambda call: self._call(pipe, task, call), f"pipeline {task.seed}")
+        size = framing.rendered_size(task.request.width, task.request.height, self._multiple)
+        sketch = self._sketcher.begin(pipe, *size)
+        call = SteppedCall(
+            lambda call: self._call(pipe, task, call, sketch), f"pipeline {task.seed}"
+        )
         try:
             yield Aside(call.begin)
             progress.length = pipe.num_timesteps
@@ -124,26 +134,33 @@ class StockPainter:
                 self._wardrobe.wear(task.styles)
                 with uncompiled(self._denoiser, task.plain or bool(task.styles)):
                     call.step()
-                yield progress.step(number)
+                self._pacer.step_queued()
+                yield progress.step(number, sketch.take())
             pixels: Pixels = yield Aside(call.finish)
             return pixels
         finally:
             call.close()
 
-    def _call(self, pipe: Any, task: Task, call: SteppedCall) -> Pixels:
+    def _call(self, pipe: Any, task: Task, call: SteppedCall, sketch: Sketch) -> Pixels:
         """In the pipeline's thread, from the prompt to the pixels."""
 
-        def stand(_pipe: Any, _number: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        def stand(_pipe: Any, number: int, _time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+            sketch.see(number + 1, tensors["latents"])
             call.at_step_end()
             return {}
 
         self._here.call = call
-        given = calling.arguments(pipe, task, self._weights, self._multiple)
-        image = pipe(**given, callback_on_step_end=stand).images[0]
-        guards.check_finite(image)
-        pixels: Pixels = framing.to_pixels(image).cpu().numpy()
+        with self._device_of_this_thread():
+            given = calling.arguments(pipe, task, self._weights, self._multiple)
+            image = pipe(**given, callback_on_step_end=stand).images[0]
+            guards.check_finite(image)
+            pixels: Pixels = framing.to_pixels(image).cpu().numpy()
         guards.check_contrast(pixels)
         return pixels
+
+    def _device_of_this_thread(self) -> AbstractContextManager[Any]:
+        """New threads begin with the first GPU, whichever the model is on."""
+        return torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
 
     def _before_forward(self, _module: torch.nn.Module, _arguments: Any) -> None:
         call: SteppedCall | None = getattr(self._here, "call", None)
@@ -160,6 +177,6 @@ class _Progress:
     length: int = 0  # steps of each
     done: int = 0
 
-    def step(self, number: int) -> Step:
+    def step(self, number: int, preview: Pixels | None = None) -> Step:
         self.done = max(self.done, self.index * self.length + number)
-        return Step(self.done, self.pictures * self.length)
+        return Step(self.done, self.pictures * self.length, preview)

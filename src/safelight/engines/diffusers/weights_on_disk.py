@@ -12,6 +12,7 @@ from safelight.errors import ConfigurationError
 INDEX = "model_index.json"
 LIBRARIES = ("diffusers", "transformers")  # what a part's class may come from; never the folder
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
+TEXTS = ("*.json", "*.txt", "*.model", "*.jinja")  # all of a part but its weights
 MOST_HEADER_BYTES = 100_000_000  # what the format's own readers accept
 
 
@@ -47,6 +48,11 @@ class Description:
     @property
     def parameters(self) -> int:
         return sum(part.parameters for part in self.parts)
+
+    @property
+    def bf16_bytes(self) -> dict[str, int]:
+        """By the parts' names: what `profiles.choose` asks for."""
+        return {part.name: 2 * part.parameters for part in self.parts}
 
     def part(self, name: str) -> Part | None:
         return next((part for part in self.parts if part.name == name), None)
@@ -93,20 +99,20 @@ def _around(file: Path, weights: Weights, options: Options) -> Path:
         if (folder / INDEX).is_file():
             return folder
     if weights.hub_id:
-        return _from_hub(weights.hub_id, weights, options)
+        return _from_hub(weights.hub_id, weights, options, transformer=False)
     raise ConfigurationError(
         f"{weights.model}: {file.name} is the transformer alone. Put it into a folder with the"
         f" other parts (with {INDEX}), or name the hub id they come from"
     )
 
 
-def _from_hub(hub_id: str, weights: Weights, options: Options) -> Path:
+def _from_hub(hub_id: str, weights: Weights, options: Options, *, transformer: bool = True) -> Path:
     """Its folder in the hub's local cache; the hub itself is asked only if that is allowed."""
-    from huggingface_hub import snapshot_download, try_to_load_from_cache
+    from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     if options.download:
-        return Path(snapshot_download(hub_id, allow_patterns=_wanted_files(hub_id)))
+        return _download(hub_id, weights, transformer=transformer)
     try:
         index = try_to_load_from_cache(hub_id, INDEX)
     except HFValidationError:
@@ -119,14 +125,23 @@ def _from_hub(hub_id: str, weights: Weights, options: Options) -> Path:
     return Path(index).parent
 
 
-def _wanted_files(hub_id: str) -> list[str]:
+def _download(hub_id: str, weights: Weights, *, transformer: bool) -> Path:
     """The parts that the index names: repositories also hold the same weights as single files."""
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_download, snapshot_download
 
-    index = json.loads(Path(hf_hub_download(hub_id, INDEX)).read_text())
-    parts = [name for name, value in index.items() if is_part(value)]
-    endings = ("*.json", "*.txt", "*.model", "*.safetensors", "*.jinja")
-    return [INDEX, *(f"{part}/{ending}" for part in parts for ending in endings)]
+    try:
+        index = json.loads(Path(hf_hub_download(hub_id, INDEX)).read_text())
+        parts = [name for name, value in index.items() if isinstance(value, list)]
+        wanted = [INDEX, *(f"{part}/{ending}" for part in parts for ending in TEXTS)]
+        wanted += [
+            f"{part}/*.safetensors" for part in parts if transformer or part != "transformer"
+        ]
+        unwanted = ["*.fp16.*", "*.bf16.*"]  # variants beside the whole
+        return Path(snapshot_download(hub_id, allow_patterns=wanted, ignore_patterns=unwanted))
+    except Exception as error:  # of the network, of the hub, of the disk
+        raise ConfigurationError(
+            f"{weights.model}: {hub_id} cannot be downloaded: {error}"
+        ) from error
 
 
 def read_index(folder: Path) -> dict[str, Any]:
