@@ -211,13 +211,13 @@ def test_a_step_without_room_is_tried_once_more(folder: Path, shared: Krea2Paint
 
 
 def test_a_decoder_without_room_goes_by_tiles(folder: Path, shared: Krea2Painter) -> None:
-    asked = request(width=320, height=288, steps=1)
+    asked = request(width=288, height=64, steps=1)
     paints = painter(folder)
     paints._autoencoder._flat = Crowded(paints._autoencoder._flat, 1)
     tiles: list[int] = []
     paints._pipe.vae.decoder.register_forward_pre_hook(lambda *_: tiles.append(1))
     tiled = pixels(paints, asked).astype(int)
-    assert len(tiles) == 4
+    assert len(tiles) == 2
     whole = pixels(shared, asked).astype(int)
     assert np.abs(tiled - whole).mean() < 8, "tiles differ a little where they meet"
     assert not paints._pipe.vae.use_tiling, "for this picture only"
@@ -349,3 +349,17 @@ def test_a_memory_keeps_its_bounds_among_threads() -> None:
     memory.keep("another", 1)
     assert memory.recall(12) == 13
     assert memory.recall(13) is None, "it was unused for longer"
+
+
+def test_a_memory_has_a_bound_of_bytes_too() -> None:
+    memory: Memory[str] = Memory(10, bytes_max=100)
+    for key in range(4):
+        memory.keep(key, str(key), 40)
+    memory.keep(3, "again", 40)
+    assert [memory.recall(key) for key in range(4)] == [None, None, "2", "again"]
+    assert memory.keep(4, "large", 101) == "large"
+    assert memory.recall(4) is None
+    memory.keep(5, "small", 100)
+    memory.forget(5)
+    memory.keep(6, "small", 100)
+    assert memory.recall(6) == "small"

@@ -12,6 +12,9 @@ from safelight.engines.diffusers.krea2.remembering import Memory
 
 Styles = tuple[tuple[str, float], ...]
 
+BYTES_MAX = 400_000_000  # of remembered texts on the device: 0.7 MB each at 60 tokens
+STREAMED_BYTES_MAX = 100_000_000  # where weights are streamed, because memory is short
+
 log = logging.getLogger(__name__)
 
 
@@ -43,7 +46,9 @@ class Texts:
         self._pipe = pipe
         self._limit = limit
         self._whole = is_hooked(pipe.transformer)
-        self._remembered: Memory[Text] = Memory(max(1, remembered))
+        self._remembered: Memory[Text] = Memory(
+            remembered, STREAMED_BYTES_MAX if self._whole else BYTES_MAX
+        )
         self._lock = Lock()  # a fast tokenizer's truncation is a state of its own
         self._start, self._suffix = measure_template(pipe)
 
@@ -72,7 +77,7 @@ class Texts:
         if not self._whole:
             states = transformer.txt_in(transformer.text_fusion(states))
         fused = replace(text, states=states, fused=True)
-        return self._remembered.keep((text.prompt, styles), fused)
+        return self._remembered.keep((text.prompt, styles), fused, states.nbytes)
 
     def forget(self, prompt: str, styles: Styles) -> None:
         """What came of it was spoiled, and it may be the reason."""
