@@ -44,7 +44,7 @@ def routes(house: House) -> list[DoorRoute]:
         *krea.routes(house),
         *files.routes(house),
         *health.routes(house),
-        *legal.routes(house, {}),
+        *legal.routes(house, house.weights),
         DoorRoute("/openapi.json", describe, methods=["GET"]),
     ]
 

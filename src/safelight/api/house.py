@@ -47,6 +47,7 @@ class House:
     watch: Watch
     defaults: limits.Defaults
     pepper: bytes
+    weights: Mapping[str, str] = field(default_factory=dict)  # model id → where its own ones are
     rng: random.Random = field(default_factory=random.SystemRandom)
     _callers: OrderedDict[tuple[str, tuple[str, ...]], tuple[float, Caller]] = field(
         default_factory=OrderedDict

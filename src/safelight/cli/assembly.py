@@ -77,6 +77,7 @@ def build_house(config: Settings, db: Database, public_url: str) -> House:
         watch=Watch(db),
         defaults=default_limits(config),
         pepper=settings.install_secret(config),
+        weights=open_weights.configured(config, models),
     )
 
 

@@ -18,6 +18,8 @@ START_SECONDS = 90  # torch alone takes seven, on two busy cores
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("weights")
+    (root / "Krea-2-Turbo").mkdir()
+    (root / "Krea-2-Turbo" / "LICENSE.md").write_text("the agreement, word for word")
     return {
         "MODELS__KREA_2_TURBO": tiny_models.save(tiny_models.krea2(), root / "Krea-2-Turbo"),
         "MODELS__FLUX_1_DEV": tiny_models.save(tiny_models.flux(guidance=True), root / "FLUX.1"),
@@ -86,6 +88,15 @@ def test_what_the_weights_cannot_honour_is_refused_by_name(visitor: Customer):
     assert refused.status_code == 400
     assert "styles" in refused.text
     assert "diffusers/krea-2-turbo" in refused.text
+
+
+def test_the_terms_of_the_weights_are_served_to_everybody(gallery: Server):
+    legal = requests.get(f"{gallery.url}/legal", timeout=30).json()
+    found = {model["id"]: model for model in legal["models"]}
+    assert set(found) == {"krea-2-turbo", "flux-1-dev"}
+    assert "Krea 2 is licensed under the Krea 2 Community" in found["krea-2-turbo"]["notice"]
+    text = requests.get(gallery.url + found["krea-2-turbo"]["text"], timeout=30)
+    assert text.text == "the agreement, word for word"
 
 
 def test_words_that_the_licence_forbids_are_not_drawn_and_not_charged(
