@@ -23,7 +23,7 @@ def rules() -> PromptRules:
 
 def test_at_most_one_in_a_hundred_benign_prompts_is_refused(rules: PromptRules) -> None:
     for language, prompts in measure.benign().items():
-        assert len(prompts) >= 60
+        assert len(prompts) >= 100
         refused = measure.wrongly_refused(rules, prompts)
         assert len(refused) <= max(1, len(prompts) // 100), (language, refused)
     everything = [text for prompts in measure.benign().values() for text in prompts]

@@ -22,6 +22,7 @@ AGE = re.compile(
     r"yo\b|y/o\b|y\.o|살|세(?![기트계대])|さい|歳|才|岁|周岁)"
     r"(?!\s(?:single |malt |oak |wooden )*(?:whisk|wine|scotch|rum\b|bourbon|cognac|port\b|"
     r"cheese|oak|tree|bonsai|dog|cat\b|horse|car\b|bike|building|house|temple|violin|company))"
+    r"|\b(?:[1-9]|1[0-2])(?:st|nd|rd|th)[\s-]grade(?:r|rs)?\b|[초중고][1-6](?![\d가-힣])|[小中高][1-6](?![\d.米cm])"
     r"|\bage[ds]?:?\s(?:of\s)?(?:1[0-7]|[1-9])\b(?!\s?(?:\d|%|century))"
 )
 MINOR = "minor"
@@ -33,7 +34,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     category: Category
     sides: tuple[tuple[str, ...], ...]  # one of each of these sets of groups
     unless: tuple[str, ...] = ()  # groups that make it harmless, anywhere in the prompt
-    within: int | None = None  # characters between the two sides
+    within: int | None = None  # characters between the first two sides
     strict: bool = False  # holds only when the stricter filter was asked for
 
 

@@ -14,6 +14,7 @@ from safelight.moderation.folding import fold
 LATIN = re.compile(r"[a-z0-9]")
 WORD_START = re.compile(r"(?<![a-z0-9])[a-z0-9]")
 AGE_WORDS = frozenset({"year", "years", "old", "aged", "age"})
+SCRIPTS = (("가", "힣"), ("\u3040", "\u30ff"), ("\u3400", "\u9fff"))  # Hangul, kana, Han
 PARTICLES = "のなとをがはにでもや"  # after which a new word begins, though it is kana as well
 ALLOW = "allow"  # the group of phrases that only look like another group's words
 
@@ -139,7 +140,8 @@ def _end_of_word(text: str, end: int, prefix: bool) -> int:
 
 
 def _joined(before: str, first: str) -> bool:
-    """Whether two characters are of one word: both Hangul, or both kana."""
-    return ("가" <= before <= "힣" and "가" <= first <= "힣") or (
-        "\u3040" <= before <= "\u30ff" and "\u3040" <= first <= "\u30ff" and before not in PARTICLES
+    """Whether two characters may be of one word: of one script, and no particle between words."""
+    return before not in PARTICLES and any(
+        first_of <= before <= last_of and first_of <= first <= last_of
+        for first_of, last_of in SCRIPTS
     )
