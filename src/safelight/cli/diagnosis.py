@@ -41,6 +41,8 @@ def models(config: Settings) -> list[dict[str, Any]]:
                 "krea": model.krea.name if model.krea else "",
                 "credits": price_text(model.evolink or model.krea),
                 "licence": model.licence.name,
+                "licence_url": model.licence.url,
+                "notice": model.licence.notice,
             }
         )
     return found
