@@ -82,7 +82,7 @@ def test_every_path_paints_the_stock_pipelines_picture(benched: Benched) -> None
     measured = [rung for rung in benched.weights["ladder"] if rung["seconds"]]
     assert len(measured) == 8
     for rung in measured:
-        assert rung["difference"] < 0.5  # grey levels: neighbours, where rounding decides
+        assert rung["difference"] < 0.004  # grey levels: one in 250 may round to its neighbour
 
 
 def test_fp8_on_a_processor_says_what_it_needs(benched: Benched) -> None:
