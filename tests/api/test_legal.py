@@ -125,6 +125,25 @@ def test_own_weights_are_named_with_their_notice_and_duties(folder: Path) -> Non
     assert '<a href="/legal/krea-2-turbo">' in page
 
 
+def test_a_running_server_serves_the_licence_of_its_weights(folder: Path, tmp_path: Path) -> None:
+    server = Server(tmp_path / "home", WORKERS=0, MODELS__KREA_2_TURBO=folder)
+    try:
+        url = server.start(ready=False).url
+        [krea] = requests.get(f"{url}/legal", timeout=10).json()["models"]
+        assert (krea["id"], krea["notice"]) == ("krea-2-turbo", NOTICE)
+        text = requests.get(url + krea["text"], timeout=10)
+        assert text.headers["Content-Type"] == "text/plain; charset=utf-8"
+        assert AGREEMENT in text.text
+        [listed] = [
+            row["licence"]
+            for row in server.customer().call("GET", "/v1/models").json()["data"]
+            if row["id"] == "krea-2-turbo"
+        ]
+        assert listed == krea["licence"] | {"notice": NOTICE}
+    finally:
+        server.close()
+
+
 def test_the_text_is_the_folders_licence_and_notice_and_nothing_else(folder: Path) -> None:
     here = Legal({"krea-2-turbo": str(folder)})
     reply = here.get("/legal/krea-2-turbo")
