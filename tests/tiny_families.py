@@ -1,5 +1,9 @@
 """Tiny random models of the families that run on their stock pipelines, FLUX.1 apart."""
 
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
 import torch
 from diffusers import (
     AutoencoderKL,

@@ -1,7 +1,10 @@
 """LoRA styles for the tiny models, made by peft and saved by the library itself."""
 
+import os
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from diffusers.training_utils import _collate_lora_metadata

@@ -14,6 +14,7 @@ from torch._dynamo.utils import counters
 
 import tiny_families
 import tiny_models
+from faulty import Faulty, not_a_number, run_out
 from safelight.catalog.request import ImageRequest
 from safelight.engines import Aside, Note, Picture, Pixels, Step
 from safelight.engines.diffusers import Options, Weights
@@ -34,10 +35,13 @@ BY_NAME = {"guidance_scale": 0.0, "max_sequence_length": 256}  # as schnell was 
 @pytest.fixture(autouse=True)
 def no_thread_is_left():  # type: ignore[no-untyped-def]
     yield
-    for thread in threading.enumerate():
-        if thread.name.startswith("pipeline"):
-            thread.join(timeout=10)
-            assert not thread.is_alive(), thread.name
+    for thread in pipeline_threads():
+        thread.join(timeout=10)
+        assert not thread.is_alive(), thread.name
+
+
+def pipeline_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("pipeline")]
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +190,7 @@ def test_a_job_can_be_closed_wherever_it_stands(schnell: StockPainter, turns: in
     for _ in range(turns):
         last = go_on(making, last)
     making.close()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pipeline")]
+    assert not pipeline_threads()
 
 
 def test_a_job_is_closed_while_its_prompt_is_encoded(flux: Any, schnell: StockPainter) -> None:
@@ -225,29 +229,7 @@ def test_what_a_pipeline_raises_comes_out_where_it_is_waited_for(
             drive(schnell.paint(asked()))
     finally:
         hook.remove()
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("pipeline")]
-
-
-class Faulty:
-    """A hook on a module whose outputs it spoils, or which it makes run out of memory."""
-
-    def __init__(self, times: int, fault: Any):
-        self.left = times
-        self.fault = fault
-
-    def __call__(self, _module: Any, _arguments: Any, output: Any) -> Any:
-        if self.left == 0:
-            return output
-        self.left -= 1
-        return self.fault(output)
-
-
-def not_a_number(output: Any) -> Any:
-    return (output[0] * float("nan"),)
-
-
-def run_out(_output: Any) -> Any:
-    raise torch.OutOfMemoryError("CUDA out of memory")
+    assert not pipeline_threads()
 
 
 def test_a_picture_that_is_not_finite_is_made_once_more_and_no_step_counts_twice(
@@ -282,6 +264,19 @@ def test_a_picture_without_room_is_made_in_tiles_and_the_next_one_is_not(
     assert same(mended, tiled)
     assert not same(mended, plain.pixels)  # the tiny autoencoder's tiles are tiny
     assert np.array_equal(after.pixels, plain.pixels)
+
+
+def test_a_warm_up_without_room_keeps_nobody_from_starting(
+    flux: Any, schnell: StockPainter
+) -> None:
+    for times in (1, 99):
+        fault = Faulty(times, run_out)
+        hook = flux.vae.decoder.register_forward_hook(fault)
+        try:
+            schnell.warm_up()
+        finally:
+            hook.remove()
+        assert fault.left < times
 
 
 @pytest.mark.parametrize(

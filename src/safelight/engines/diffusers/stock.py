@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Generator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,9 +25,9 @@ from safelight.engines.diffusers.styles import Wardrobe
 from safelight.errors import EngineError, JobErrorCode
 
 SEEDS = 2**64
-# Not as many patches as a text has tokens, and not square: the compiler would take numbers that
-# happen to be equal for one and the same.
-WARM_UP_SIZE = (320, 256)
+# First one with not as many patches as a text has tokens, and not square: the compiler would take
+# numbers that happen to be equal for one and the same. Then, on a GPU, what is asked for most.
+WARM_UP_SIZES = ((320, 256), (1024, 1024))
 
 log = logging.getLogger(__name__)
 
@@ -56,19 +56,30 @@ class StockPainter:
             compile_blocks(self._denoiser)
 
     def warm_up(self) -> None:
-        """One small picture, so that kernels are chosen and the blocks are compiled."""
-        request = ImageRequest(
-            model=self._weights.model, prompt="a lighthouse at dusk", seed=0, steps=2,
-            width=WARM_UP_SIZE[0], height=WARM_UP_SIZE[1],
-        )  # fmt: skip
-        making = self.paint(request)
-        reply = None
-        try:
+        """Small pictures of two steps, so that kernels are chosen and the blocks are compiled."""
+        for width, height in WARM_UP_SIZES if self._device.type == "cuda" else WARM_UP_SIZES[:1]:
+            request = ImageRequest(
+                model=self._weights.model, prompt="a lighthouse at dusk", seed=0, steps=2,
+                width=width, height=height,
+            )  # fmt: skip
+            try:
+                self._rehearse(self.paint(request))
+            except EngineError as error:
+                if error.code is not JobErrorCode.RESOURCE_EXHAUSTED:
+                    raise
+                log.warning("%s: %d×%d does not fit", self._weights.model, width, height)
+
+    def _rehearse(self, making: Making) -> None:
+        reply, failure = None, None
+        with suppress(StopIteration):
             while True:
-                made = making.send(reply)
-                reply = made.work() if isinstance(made, Aside) else None
-        except StopIteration:
-            return
+                made = making.throw(failure) if failure else making.send(reply)
+                reply, failure = None, None
+                if isinstance(made, Aside):
+                    try:
+                        reply = made.work()
+                    except Exception as error:  # it is the painter's own to handle
+                        failure = error
 
     def paint(self, request: ImageRequest) -> Making:
         """Raises EngineError for what cannot be made."""
