@@ -105,7 +105,9 @@ async def worker(stamps: IO[str]) -> None:
     config = settings.load()
     db = assembly.open_database(config)
     roster = Roster({}, StampedEngine(stamps))
-    working = asyncio.create_task(assembly.build_worker(config, db, roster, WORKER_ID).run())
+    review = assembly.build_review(assembly.load_catalog(config))
+    ours = assembly.build_worker(config, db, roster, review, WORKER_ID)
+    working = asyncio.create_task(ours.run())
     print("http://127.0.0.1:0", flush=True)
     await _greet(db)
     await working

@@ -92,13 +92,15 @@ def build_review(models: Catalog) -> Review:
     return Review(Moderator([PromptRules()], [NsfwClassifier()]), required)
 
 
-def build_worker(config: Settings, db: Database, roster: Roster, worker_id: str) -> Worker:
+def build_worker(
+    config: Settings, db: Database, roster: Roster, review: Review, worker_id: str
+) -> Worker:
     return Worker(
         worker_id,
         db,
         build_store(config, config.base_url),
         roster.named,
-        build_review(load_catalog(config)),
+        review,
         WorkSettings(
             defaults=default_limits(config),
             timeout_seconds=config.engine.timeout_seconds,

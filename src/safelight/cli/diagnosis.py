@@ -1,5 +1,6 @@
 """What this install is: its models, its settings, and whether it can serve."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -150,10 +151,28 @@ def _weights(config: Settings, name: str, source: str) -> str:
     options = open_weights.options_of(config, worker=0)
     found = describe(weights, options)
     parts = ", ".join(
-        f"{part.name} {part.parameters / 1e9:.2f} B" for part in found.parts if part.parameters
+        f"{part.name} {_count(part.parameters)}" for part in found.parts if part.parameters
     )
     how = plan(found, options)
-    return f"{found.pipeline} ({parts}) on {how.device}: {how.reason}"
+    return f"{found.pipeline} ({parts}) on {how.device}: {how.reason}{_attention(found, how)}"
+
+
+def _count(parameters: int) -> str:
+    """12.82 B, or 0.49 M."""
+    billions = parameters / 1e9
+    return f"{billions:.2f} B" if billions >= 0.05 else f"{parameters / 1e6:.2f} M"
+
+
+def _attention(found: Any, how: Any) -> str:
+    """Which attention the probe finds here, for the one family that chooses."""
+    if found.pipeline != "Krea2Pipeline":
+        return ""
+    from safelight.engines.diffusers.attention import Shape, choose
+
+    config = json.loads((found.place.folder / "transformer" / "config.json").read_text())
+    heads = (config["num_attention_heads"], config["num_key_value_heads"])
+    shape = Shape(*heads, config["attention_head_dim"], how.dtype, how.device)
+    return f"; {choose(shape).summary}"
 
 
 def _styles(config: Settings) -> str:

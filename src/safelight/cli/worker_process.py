@@ -11,12 +11,12 @@ import signal
 import sys
 
 from safelight import settings, workers
-from safelight.catalog import licences
+from safelight.catalog import Model, licences
 from safelight.cli import assembly, open_weights
 from safelight.cli.supervisor import BEAT_SECONDS, EXIT_CONFIGURATION
 from safelight.db import Database
 from safelight.engines.roster import Roster
-from safelight.errors import ConfigurationError, Unavailable
+from safelight.errors import ConfigurationError, EngineError, Unavailable
 from safelight.flows.work import Stuck, Worker
 
 HAND_BACK_SECONDS = 20.0  # a drained worker's job is finished within this, or put back
@@ -32,7 +32,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assembly.run(_run(config, sys.argv[1], int(sys.argv[2])))
-    except ConfigurationError as error:
+    except (ConfigurationError, EngineError) as error:  # of weights, or of filters
         log.critical("%s", error)
         os._exit(EXIT_CONFIGURATION)  # a thread that still loads weights would hold us up
     except Stuck as stuck:
@@ -43,12 +43,17 @@ def main() -> None:
 
 async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     db = assembly.open_database(config)
-    roster = assembly.build_roster(config, worker=number)
-    worker = assembly.build_worker(config, db, roster, worker_id)
+    models = assembly.load_catalog(config)
+    roster = assembly.build_roster(config, models, number)
+    review = assembly.build_review(models)
+    worker = assembly.build_worker(config, db, roster, review, worker_id)
     _drain_when_told(worker)
     beating = asyncio.create_task(_beat())
+    own = [models.find(model_id) for model_id in open_weights.configured(config, models)]
     if number == 0:
-        _remind(config)
+        _remind(own)
+    if any(licences.requires_filters(model.licence) for model in own):
+        await asyncio.to_thread(review.load)
     for engine in roster.engines:
         await asyncio.to_thread(engine.load)
     greeting = asyncio.create_task(greet(db, roster, worker_id))
@@ -62,11 +67,10 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     db.close()
 
 
-def _remind(config: settings.Settings) -> None:
+def _remind(own: list[Model]) -> None:
     """What the licences of the weights that we load ask of the operator."""
-    models = assembly.load_catalog(config)
-    for model_id in open_weights.configured(config, models):
-        for remark in licences.remarks(models.find(model_id)):
+    for model in own:
+        for remark in licences.remarks(model):
             log.warning("%s", remark)
 
 

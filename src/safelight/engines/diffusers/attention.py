@@ -62,6 +62,15 @@ class Attention:
     candidates: tuple[Candidate, ...]
     attend: Attend
 
+    @property
+    def summary(self) -> str:
+        """One line: "attention by flash: 0.21 ms; sdpa 0.40 ms; not here: fa3-fwd"."""
+        others = [c for c in self.candidates if c.name != self.name]
+        ran = [f"{c.name} {c.milliseconds:.2f} ms" for c in others if c.milliseconds is not None]
+        absent = [c.name for c in others if c.milliseconds is None]
+        words = [f"attention by {self.name}: {self.milliseconds:.2f} ms", *ran]
+        return "; ".join([*words, *([f"not here: {', '.join(absent)}"] if absent else [])])
+
 
 def choose(shape: Shape, wanted: str = "auto", among: Makers | None = None) -> Attention:
     """The fastest candidate that agrees with the formula, or the one that is `wanted`.

@@ -7,7 +7,7 @@ import torch
 from safelight.engines import Pixels
 from safelight.errors import EngineError, JobErrorCode
 
-LEAST_CONTRAST = 0.25  # standard deviation in grey levels of 255; a black picture has 0
+LEAST_CONTRAST = 0.25  # standard deviation of a channel, of 255; a black picture has 0
 
 
 class Spoiled(Exception):
@@ -22,7 +22,7 @@ def check_finite(tensor: torch.Tensor) -> None:
 
 def check_contrast(pixels: Pixels) -> None:
     """Raises Spoiled for a picture of one colour."""
-    if float(pixels.std()) < LEAST_CONTRAST:
+    if float(pixels.std(axis=(0, 1)).max()) < LEAST_CONTRAST:
         raise Spoiled("one colour")
 
 

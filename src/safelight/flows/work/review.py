@@ -19,6 +19,10 @@ class Review:
         self._moderator = moderator
         self._required = required
 
+    def load(self) -> None:
+        """Read the filters' weights now rather than at the first job. Raises EngineError."""
+        self._moderator.load()
+
     async def check_prompt(self, job: Job) -> None:
         """Raises EngineError when the words may not be drawn."""
         if self._required(job):

@@ -15,7 +15,6 @@ from safelight.engines.diffusers.krea2.schedule import Moment
 from safelight.engines.diffusers.krea2.text import Text
 
 ROTARY_REMEMBERED = 8  # tables: 17 MB each at 2K
-RECOMPILES_MAX = 64  # past it torch would raise; each batch of styles that is loaded takes one
 
 Compiler = str | Callable[..., Any]
 Rotary = tuple[torch.Tensor, torch.Tensor]
@@ -137,6 +136,4 @@ def _compiled(backend: Compiler) -> Callable[..., torch.Tensor]:
 
     It is compiled apart from the blocks themselves, so that the plain path stays eager.
     """
-    return torch.compile(
-        _run_block, fullgraph=True, dynamic=True, backend=backend, recompile_limit=RECOMPILES_MAX
-    )
+    return torch.compile(_run_block, fullgraph=True, dynamic=True, backend=backend)

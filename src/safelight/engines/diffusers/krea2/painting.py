@@ -79,6 +79,7 @@ class Krea2Painter:
             ),
             options.attention,
         )
+        log.info("%s: %s", weights.model, self.attention.summary)
         compiled = device.type == "cuda" if options.compile is None else options.compile
         self._texts = Texts(pipe, options.text_tokens, options.prompts_remembered)
         self._schedules = Schedules(pipe, dtype, device)
