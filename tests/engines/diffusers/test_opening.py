@@ -6,6 +6,8 @@ import pickle
 import shutil
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,8 @@ from safelight.engines.diffusers.placing import Plan, pick_device, place, plan, 
 from safelight.engines.diffusers.stock import StockPainter
 from safelight.engines.diffusers.styles import Wardrobe
 from safelight.engines.diffusers.weights_on_disk import describe
-from safelight.errors import ConfigurationError
+from safelight.engines.scheduler import Scheduler
+from safelight.errors import Cancelled, ConfigurationError
 from turns import drive, pictures
 
 TRANSFORMER = "transformer/diffusion_pytorch_model.safetensors"
@@ -76,6 +79,26 @@ def cached(saved: Path, home: Path) -> None:
 def test_a_saved_folder_is_opened_and_painted_with(expected: Pixels) -> None:
     assert expected.shape == (64, 64, 3)
     assert expected.std() > 5
+
+
+def test_the_scheduler_drives_it_and_stops_it(saved: Path, expected: Pixels) -> None:
+    engine = DiffusersEngine(schnell(saved), Options())
+    engine.load()
+    scheduler = Scheduler()
+    try:
+        begun = threading.Event()
+        endless = scheduler.start(engine, replace(REQUEST, steps=1000), lambda _: begun.set())
+        short = replace(REQUEST, steps=2)
+        runs = [scheduler.start(engine, short, lambda _: None) for _ in range(3)]
+        for run in runs:
+            (picture,) = run.outcome.result(timeout=60)
+            assert np.array_equal(picture.pixels, expected)
+        assert begun.wait(60)
+        endless.stop()
+        with pytest.raises(Cancelled):
+            endless.outcome.result(timeout=60)
+    finally:
+        scheduler.close()
 
 
 def test_each_pipeline_gets_the_painter_that_knows_it(saved: Path, tmp_path: Path) -> None:
