@@ -2,6 +2,7 @@
 
 import contextlib
 import difflib
+import ipaddress
 import os
 import re
 import secrets
@@ -162,6 +163,11 @@ class Settings(BaseSettings):
         description="ids of models, with commas between them, whose non-commercial terms you have"
         " read and keep; they do not serve before",
     )
+    egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="networks (10.1.0.0/16, with commas between them) that callers' URLs may lead"
+        " to, on any port, besides the public internet; for receivers of your own",
+    )
     stand_in: Literal["mini", "fake", "off"] | None = Field(
         None,
         description="who makes a model that nothing else here can make: the embedded model, the"
@@ -180,11 +186,18 @@ class Settings(BaseSettings):
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
     torch: TorchSettings = TorchSettings()  # type: ignore[call-arg]
 
-    @field_validator("accept_licences", mode="before")
+    @field_validator("accept_licences", "egress_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(filter(None, (part.strip() for part in value.split(","))))
+        return value
+
+    @field_validator("egress_allow")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ipaddress.ip_network(text)  # says what is wrong, host bits included
         return value
 
     @classmethod
