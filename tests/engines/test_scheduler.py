@@ -124,6 +124,21 @@ def test_a_long_job_that_is_nearly_done_is_not_passed(scheduler: Scheduler, cloc
     assert engine.diary == ["long"] * 8 + ["short"] * 8
 
 
+def test_a_job_is_not_thought_long_because_another_chose_many_steps(
+    scheduler: Scheduler, clock: Clock
+):
+    engine = Ticking(clock)
+    learn(scheduler, engine, 1)
+    short: list[Run] = []
+    engine.on_step = lambda prompt, number: short.extend(
+        start(scheduler, engine, request("short")) if (prompt, number) == ("long", 2) else []
+    )
+    [long] = start(scheduler, engine, request("long", steps=100))
+    engine.gate.set()
+    wait(long, *short)
+    assert engine.diary == ["long"] * 2 + ["short"] * 8 + ["long"] * 98
+
+
 def test_a_stream_of_short_jobs_does_not_starve_a_long_one(scheduler: Scheduler, clock: Clock):
     """It waits until its age makes up for the difference of work, and no longer."""
     engine = Ticking(clock)

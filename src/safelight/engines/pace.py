@@ -24,7 +24,8 @@ class Pace:
         self._seconds[key] = now  # put back as the newest
         if len(self._seconds) > SIZES_MAX:
             del self._seconds[next(iter(self._seconds))]
-        self._steps[engine] = max(1, step.total // max(1, request.count))
+        if request.steps is None:  # what one caller chose says nothing of the next one's
+            self._steps[engine] = max(1, step.total // max(1, request.count))
 
     def seconds_left(self, engine: str, request: ImageRequest, step: Step) -> float:
         """From the last step that was done to the end; step 0 of 0 has not begun."""

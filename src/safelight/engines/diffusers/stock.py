@@ -14,8 +14,8 @@ from safelight.engines import Aside, Made, Note, Picture, Pixels, Step
 from safelight.engines.diffusers import calling, framing, guards
 from safelight.engines.diffusers.calling import Task
 from safelight.engines.diffusers.compiling import compile_blocks, uncompiled
-from safelight.engines.diffusers.krea2.streams import Pacer
 from safelight.engines.diffusers.options import Options, Weights
+from safelight.engines.diffusers.pacing import Pacer
 from safelight.engines.diffusers.painter import Making
 from safelight.engines.diffusers.placing import denoiser_of
 from safelight.engines.diffusers.sketching import Sketch, Sketcher

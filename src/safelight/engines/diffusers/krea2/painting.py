@@ -25,10 +25,11 @@ from safelight.engines.diffusers.krea2.denoiser import Compiler, Denoiser
 from safelight.engines.diffusers.krea2.plan import Plan, plan
 from safelight.engines.diffusers.krea2.preparing import Preparation, Prepared
 from safelight.engines.diffusers.krea2.schedule import Moment, Schedules, euler_step
-from safelight.engines.diffusers.krea2.streams import Pacer, SideStream
+from safelight.engines.diffusers.krea2.streams import SideStream
 from safelight.engines.diffusers.krea2.text import Styles, Text, Texts
 from safelight.engines.diffusers.krea2.warming import PROMPTS, SIZES, SMALL, rehearse
 from safelight.engines.diffusers.options import Options, Weights
+from safelight.engines.diffusers.pacing import Pacer
 from safelight.engines.diffusers.painter import Making
 from safelight.engines.diffusers.previews import fit
 from safelight.errors import ConfigurationError
