@@ -8,7 +8,9 @@ import h11
 from safelight.egress.outcome import Answer, Unreachable
 
 HEAD_BYTES_MAX = 32 * 1024  # of status line and headers, answers like 103 included
-READ_BYTES = 64 * 1024  # at a time
+READ_BYTES = 16 * 1024  # at a time
+PIECES_MAX = 1024  # of a body; more only when they carry PIECE_BYTES each, for each costs time
+PIECE_BYTES = 64
 
 
 async def exchange(
@@ -21,15 +23,15 @@ async def exchange(
     answer_bytes_max: int,
 ) -> Answer:
     """Raises Unreachable. The connection is of no use afterwards."""
-    wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX)
+    wire = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_BYTES_MAX + READ_BYTES)
     request = h11.Request(method=method, target=target, headers=list(headers.items()))
     # Not drained: a receiver may well answer before it has read everything.
     for part in (request, h11.Data(data=body), h11.EndOfMessage()):
         writer.write(wire.send(part) or b"")
-    # Chunks of one byte cost six on the wire. Whoever sends them gets no more than this read.
-    bytes_left = HEAD_BYTES_MAX + READ_BYTES + 2 * answer_bytes_max
+    bytes_left = HEAD_BYTES_MAX
     head: h11.Response | None = None
     kept = bytearray()
+    pieces = 0
     closed = False
     while True:
         try:
@@ -45,9 +47,11 @@ async def exchange(
             wire.receive_data(data)
         elif isinstance(event, h11.Response):
             head = event
+            bytes_left += READ_BYTES + 2 * answer_bytes_max  # chunks have heads of their own
         elif isinstance(event, h11.Data):
             kept += event.data
-            if len(kept) > answer_bytes_max:
+            pieces += 1
+            if len(kept) > answer_bytes_max or pieces > PIECES_MAX + len(kept) // PIECE_BYTES:
                 break
         elif not isinstance(event, h11.InformationalResponse):
             return _answer(head, kept, answer_bytes_max, truncated=False)

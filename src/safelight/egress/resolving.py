@@ -26,15 +26,16 @@ def system_resolve(host: str) -> Sequence[str]:
 class Lookups:
     """Those in hand. A pool of threads would not do: at exit Python waits for its threads."""
 
-    def __init__(self, resolve: Resolve):
+    def __init__(self, resolve: Resolve, seconds: float = LOOKUP_SECONDS):
         self._resolve = resolve
+        self._seconds = seconds
         self._all = asyncio.Semaphore(LOOKUPS_MAX)
         self._domains: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     async def find(self, host: str) -> tuple[Address, ...]:
         """Every address of the host, from one lookup. Raises Unreachable."""
         try:
-            async with asyncio.timeout(LOOKUP_SECONDS):
+            async with asyncio.timeout(self._seconds):
                 texts = await self._look_up(host)
         except TimeoutError:
             raise Unreachable("DNS timed out") from None
