@@ -11,6 +11,7 @@ from safelight.errors import ConfigurationError
 from safelight.settings import Settings
 
 SECTIONS = {
+    "webhooks": settings.WebhookSettings,
     "limits": settings.LimitSettings,
     "engine": settings.EngineSettings,
     "torch": settings.TorchSettings,

@@ -15,6 +15,7 @@ Everything that can go wrong, drawn as a tree. The docstring is the message when
   - TooManyRequests         `retry_after_seconds` says when to come back
   - IdempotencyConflict     the same Idempotency-Key with another request
   - NotFound                no such job for this caller
+    · UnknownDelivery       no such webhook delivery
   - NoSuchRoute             no such path
   - MethodNotAllowed        the path exists, the verb does not
   - Unavailable             we cannot serve right now; nothing was changed
@@ -140,6 +141,10 @@ class IdempotencyConflict(SafelightError):
 
 class NotFound(SafelightError):
     """The requested job could not be found"""
+
+
+class UnknownDelivery(NotFound):
+    """The requested delivery could not be found"""
 
 
 class NoSuchRoute(SafelightError):

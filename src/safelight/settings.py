@@ -81,6 +81,27 @@ class EngineSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
+class WebhookSettings(BaseModel, frozen=True, extra="forbid"):
+    """How callers' webhooks are delivered."""
+
+    attempt_seconds: float = Field(
+        10.0,
+        gt=0,
+        le=60,
+        description="for all of an attempt: lookup, connecting, sending and the whole answer; both"
+        " wires promise ten. A process that is killed keeps its messages half as long again",
+    )
+    in_flight: int = Field(
+        256, gt=0, le=4096, description="messages that a process sends at a time, in all"
+    )
+    per_account: int = Field(
+        8, gt=0, description="messages of one account on their way at a time, over all processes"
+    )
+    per_host: int = Field(
+        32, gt=0, description="messages to one host on their way at a time, over all processes"
+    )
+
+
 class TorchSettings(BaseModel, frozen=True, extra="forbid"):
     """How open weights are run (`pip install 'safelight[torch]'`)."""
 
@@ -183,6 +204,7 @@ class Settings(BaseSettings):
     )
     job_days: int = Field(90, gt=0, description="days that finished jobs are kept and can be read")
     limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
+    webhooks: WebhookSettings = WebhookSettings()  # type: ignore[call-arg]
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
     torch: TorchSettings = TorchSettings()  # type: ignore[call-arg]
 

@@ -35,8 +35,13 @@ class _Json(Response):
         self.raw_headers.append((b"content-type", b"application/json"))
 
 
+def encode(body: Any) -> bytes:
+    """The bytes of a reply's body; those of a webhook are the same."""
+    return _encoder.encode(body)
+
+
 def answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return _Json(_encoder.encode(body), status, headers or {})
+    return _Json(encode(body), status, headers or {})
 
 
 def job_answer(job: Job, body: Any, headers: Mapping[str, str] | None = None) -> Response:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Router
 
 from safelight import __version__
-from safelight.api import evolink, files, health, krea, legal, openapi
+from safelight.api import evolink, files, health, krea, legal, openapi, webhooks
 from safelight.api.answers import answer
 from safelight.api.house import House
 from safelight.api.route import RESPONSE, DoorRoute
@@ -24,7 +24,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
-KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps")
+KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps", "/webhooks")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept when it is harmless
 _PROCESS = secrets.token_hex(8)  # ids need to be unique, not secret
 _numbers = count()
@@ -43,6 +43,7 @@ def routes(house: House) -> list[DoorRoute]:
         *evolink.routes(house),
         *krea.routes(house),
         *files.routes(house),
+        *webhooks.routes(house),
         *health.routes(house),
         *legal.routes(house, house.weights),
         DoorRoute("/openapi.json", describe, methods=["GET"]),

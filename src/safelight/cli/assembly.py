@@ -3,11 +3,14 @@
 import asyncio
 import contextlib
 import logging
+import secrets
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 from safelight import catalog, limits, settings
+from safelight.api.answers import encode
 from safelight.api.house import House
 from safelight.api.watch import Watch
 from safelight.catalog import Catalog, licences
@@ -15,14 +18,18 @@ from safelight.cli import open_weights
 from safelight.db import Database
 from safelight.db.migrate import migrate
 from safelight.db.sqlite import SqliteDatabase
+from safelight.dialects import DIALECTS
+from safelight.egress import Egress, parse_networks
 from safelight.engines import Engine
 from safelight.engines.roster import Roster
+from safelight.flows.deliver import DeliverySettings, Sender
 from safelight.flows.work import Worker, WorkSettings
 from safelight.flows.work.review import Review
 from safelight.images import ImageStore
 from safelight.jobs import Job
 from safelight.moderation import Moderator, NsfwClassifier, PromptRules
 from safelight.settings import Settings
+from safelight.webhooks.outbox import InFlight
 
 T = TypeVar("T")
 
@@ -107,6 +114,34 @@ def build_worker(
             stuck_seconds=config.engine.stuck_seconds,
             picture_seconds=config.picture_seconds,
             jobs_max=config.engine.jobs,
+        ),
+    )
+
+
+def build_egress(config: Settings) -> Egress:
+    """The only way out to addresses that callers named."""
+    return Egress(allowed=parse_networks(config.egress_allow))
+
+
+def build_sender(config: Settings, house: House) -> Sender:
+    """Who delivers webhooks: with the bodies, and the links in them, that polls here answer."""
+
+    def render(job: Job) -> bytes:
+        return encode(DIALECTS[job.dialect].render(job, house.catalog))
+
+    return Sender(
+        f"{socket.gethostname()}-{secrets.token_hex(4)}",
+        house.db,
+        build_egress(config),
+        render,
+        house.store.link,
+        house.pepper,
+        DeliverySettings(
+            attempt_seconds=config.webhooks.attempt_seconds,
+            in_flight=config.webhooks.in_flight,
+            limits=InFlight(
+                per_account=config.webhooks.per_account, per_host=config.webhooks.per_host
+            ),
         ),
     )
 

@@ -19,6 +19,7 @@ from safelight.cli.supervisor import Supervisor
 from safelight.db import Database
 from safelight.errors import ConfigurationError, Unavailable
 from safelight.flows import sweep
+from safelight.flows.deliver import Sender
 from safelight.settings import Settings
 from safelight.workers import forget_silent
 
@@ -57,6 +58,8 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             asyncio.create_task(supervisor.run()),
             asyncio.create_task(_sweep_forever(config, db)),
         ]
+        sender = assembly.build_sender(config, house)
+        delivering = asyncio.create_task(_deliver_forever(sender))
         _when_it_fails(beside[0], lambda: _stop(server, house.watch))
         _stop_on_signals(server, house.watch)
         gc.collect()
@@ -69,6 +72,8 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             supervisor.stop()
             await asyncio.gather(beside[0], warming)
             beside[1].cancel()
+            sender.stop()  # last, so that it has told of what the workers ended
+            await delivering
     finally:
         db.close()
 
@@ -146,6 +151,15 @@ async def _sweep_forever(config: Settings, db: Database) -> None:
             log.exception("the sweep met a mistake of ours, and tries again")
         round_number += 1
         await asyncio.sleep(sweep.SWEEP_SECONDS)
+
+
+async def _deliver_forever(sender: Sender) -> None:
+    while not sender.stopping:
+        try:
+            await sender.run()
+        except Exception:  # the API must not go on without anybody delivering
+            log.exception("the sender of webhooks met a mistake of ours, and begins again")
+            await asyncio.sleep(sweep.SWEEP_SECONDS)
 
 
 def _bind(host: str, port: int) -> socket.socket:

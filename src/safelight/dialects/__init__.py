@@ -1,14 +1,17 @@
 """The wires: words in, words out. A dialect only translates; it does no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any, Protocol
 
 from safelight.catalog import Catalog
 from safelight.dialects import evolink, krea
+from safelight.dialects.deliveries import DeliveryQuery
 from safelight.dialects.submission import Submission
 from safelight.errors import SafelightError
 from safelight.jobs import Job
+from safelight.webhooks.deliveries import LoggedMessage
+from safelight.webhooks.rotation import AccountSecret
 
 __all__ = ["DIALECTS", "Dialect", "Submission", "evolink", "krea"]
 
@@ -31,6 +34,16 @@ class Dialect(Protocol):
     def render(self, job: Job, catalog: Catalog) -> dict[str, Any]:
         """The answer to a poll, and the body of the webhook."""
         ...
+
+    def parse_deliveries(self, query: Mapping[str, str]) -> DeliveryQuery: ...
+
+    def render_delivery(self, message: LoggedMessage) -> dict[str, Any]: ...
+
+    def render_deliveries(
+        self, messages: Sequence[LoggedMessage], query: DeliveryQuery
+    ) -> dict[str, Any]: ...
+
+    def render_secrets(self, secrets: Sequence[AccountSecret]) -> dict[str, Any]: ...
 
     def render_error(
         self, error: SafelightError, request_id: str, *, reading: bool = False

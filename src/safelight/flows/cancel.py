@@ -1,6 +1,6 @@
 """A caller's change of mind → stopped work and a released hold."""
 
-from safelight import jobs, limits
+from safelight import jobs, limits, webhooks
 from safelight.db import Database, Transaction
 from safelight.jobs import Job, Link, ending
 
@@ -24,4 +24,6 @@ async def cancel(
     job = await db.write(commit)
     for message in (f"stop:{job_id}", f"job:{job_id}", "queued"):
         db.announce(message)
+    if job.webhook_url:
+        db.announce(webhooks.BELL)
     return job

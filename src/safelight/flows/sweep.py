@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from safelight import jobs, limits, workers
+from safelight import jobs, limits, webhooks, workers
 from safelight.db import Database, Transaction
 from safelight.errors import JobErrorCode
 from safelight.images import ImageStore
@@ -61,6 +61,8 @@ async def recover(
     if requeued or failed:
         log.warning("recovered %d jobs, failed %d", len(requeued), len(failed))
         db.announce("queued")
+    if any(job.webhook_url for job in failed):
+        db.announce(webhooks.BELL)
     return len(requeued), len(failed)
 
 
@@ -103,19 +105,23 @@ async def remove_expired_pictures(db: Database, store: ImageStore) -> int:
 
 
 async def remove_old_jobs(db: Database, keep_days: int) -> int:
-    """Forget jobs that ended long ago, with their prompts; the ledger keeps its entries."""
+    """Forget jobs that ended long ago, with their prompts and messages; the ledger stays."""
 
     async def commit(tx: Transaction) -> int:
         await tx.execute(
             "delete from idempotency where created_at_ms < $1",
             tx.now_ms - min(IDEMPOTENCY_MS, keep_days * DAY_MS),  # never longer than its job
         )
-        return await tx.execute(
-            "delete from jobs where id in (select id from jobs where finished_at_ms < $1"
+        old = await tx.fetch_all(
+            "select id from jobs where finished_at_ms < $1"
             " and not exists (select 1 from pictures p where p.job_id = jobs.id"
-            " and p.removed_at_ms is null) order by finished_at_ms limit $2)",
+            " and p.removed_at_ms is null) order by finished_at_ms limit $2",
             tx.now_ms - keep_days * DAY_MS, BATCH_ROWS,
         )  # fmt: skip
+        for job in old:
+            await webhooks.forget(tx, job["id"])
+            await tx.execute("delete from jobs where id = $1", job["id"])
+        return len(old)
 
     return await db.write_soon(commit)
 

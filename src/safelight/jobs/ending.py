@@ -42,7 +42,13 @@ async def withdraw(tx: Transaction, job: Job, message: str, defaults: limits.Def
 async def _close(tx: Transaction, job: Job, *, completed: bool) -> None:
     await (ledger.capture if completed else ledger.release)(tx, job.id)
     if job.webhook_url:
-        await webhooks.enqueue(tx, job_id=job.id, account_id=job.account_id, url=job.webhook_url)
+        await webhooks.enqueue(
+            tx,
+            job_id=job.id,
+            account_id=job.account_id,
+            dialect=job.dialect,
+            url=job.webhook_url,
+        )
 
 
 async def _leave_queue(tx: Transaction, account_id: str, defaults: limits.Defaults) -> None:

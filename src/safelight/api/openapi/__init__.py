@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from safelight.api.openapi import evolink, evolink_replies, house, krea
+from safelight.api.openapi import evolink, evolink_replies, house, krea, webhooks
 from safelight.catalog import Catalog
 
 TAGS = (
@@ -10,6 +10,7 @@ TAGS = (
     ("Jobs", "What the routes under Image have started"),
     ("Tasks", "Pictures and tasks in EvoLink's form"),
     ("Account", "Credits and models of the key that asks"),
+    ("Webhooks", "What was sent to the addresses that callers named, and what signs it"),
     ("House", "The server itself, and the pictures it keeps"),
 )
 
@@ -27,11 +28,16 @@ def document(catalog: Catalog, version: str) -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "tags": [{"name": name, "description": text} for name, text in TAGS],
         "security": [{"bearerAuth": []}],
-        "paths": {**krea.paths(catalog), **evolink.paths(catalog), **house.paths()},
+        "paths": {
+            **krea.paths(catalog),
+            **evolink.paths(catalog),
+            **webhooks.paths(),
+            **house.paths(),
+        },
         "components": {
             "securitySchemes": {
                 "bearerAuth": {"type": "http", "scheme": "bearer", "bearerFormat": "Bearer"}
             },
-            "schemas": {**krea.SCHEMAS, **evolink_replies.SCHEMAS},
+            "schemas": {**krea.SCHEMAS, **evolink_replies.SCHEMAS, **webhooks.SCHEMAS},
         },
     }

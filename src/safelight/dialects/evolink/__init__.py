@@ -1,5 +1,11 @@
 """EvoLink's wire: one route for all models, tasks with four status words, credits."""
 
+from safelight.dialects.evolink.deliveries import (
+    parse_deliveries,
+    render_deliveries,
+    render_delivery,
+    render_secrets,
+)
 from safelight.dialects.evolink.ids import check_id, new_id
 from safelight.dialects.evolink.parsing import (
     ListQuery,
@@ -28,14 +34,18 @@ __all__ = [
     "check_id",
     "new_id",
     "parse_batch",
+    "parse_deliveries",
     "parse_idempotency_key",
     "parse_list_query",
     "parse_submission",
     "render",
     "render_batch",
     "render_credits",
+    "render_deliveries",
+    "render_delivery",
     "render_error",
     "render_list",
     "render_models",
+    "render_secrets",
     "render_submitted",
 ]

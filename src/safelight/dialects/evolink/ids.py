@@ -9,7 +9,7 @@ from safelight.errors import InvalidIdentifier, NotFound
 PREFIX = "task-unified-"
 RANDOM_CHARACTERS = 8
 ALPHABET = ascii_lowercase + digits
-_ID = re.compile(r"task-unified-[0-9]{1,12}-[a-z0-9]{1,32}")
+ID = re.compile(r"task-unified-[0-9]{1,12}-[a-z0-9]{1,32}")
 
 
 def new_id(now_ms: int, random: Random) -> str:
@@ -29,5 +29,5 @@ def check_id(text: str) -> None:
         raise InvalidIdentifier(
             f"Invalid task ID format, must start with '{PREFIX}'", parameter="task_id"
         )
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise NotFound

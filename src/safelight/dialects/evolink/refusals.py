@@ -38,6 +38,7 @@ ROWS: dict[type[SafelightError], Row] = {
     errors.NotFound: Row(
         404, "task_not_found", "invalid_request_error", "The requested task could not be found"
     ),
+    errors.UnknownDelivery: Row(404, "delivery_not_found", "invalid_request_error"),
     errors.NoSuchRoute: Row(404, "not_found", "invalid_request_error"),
     errors.MethodNotAllowed: Row(405, "method_not_allowed", "invalid_request_error"),
     errors.IdempotencyConflict: Row(409, "idempotency_conflict", "invalid_request_error"),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from safelight.errors import NotFound
 
-_ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
+ID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
 
 def new_id(now_ms: int, random: Random) -> str:
@@ -16,5 +16,5 @@ def new_id(now_ms: int, random: Random) -> str:
 
 def check_id(text: str) -> None:
     """Raise NotFound for an id of another form: to its caller it is merely unknown."""
-    if not _ID.fullmatch(text):
+    if not ID.fullmatch(text):
         raise NotFound

@@ -23,6 +23,7 @@ STATUS: dict[type[SafelightError], int] = {
     errors.InsufficientCredits: 402,
     errors.ModelNotAllowed: 403,
     errors.NotFound: 404,
+    errors.UnknownDelivery: 404,
     errors.NoSuchRoute: 404,
     errors.MethodNotAllowed: 405,
     errors.IdempotencyConflict: 409,

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from safelight import jobs, limits
+from safelight import jobs, limits, webhooks
 from safelight.db import Database, Transaction
 from safelight.engines import Engine, Picture
 from safelight.engines.scheduler import Scheduler
@@ -224,6 +224,8 @@ class Worker:
             self._attempts.pop(attempt.job.id, None)
         self._db.announce(f"job:{attempt.job.id}")
         self._db.announce("queued")  # its place may have let a backlogged job in
+        if attempt.job.webhook_url:
+            self._db.announce(webhooks.BELL)
 
     async def _complete(self, job: Job, pictures: list[Picture], files: list[StoredFile]) -> None:
         async def commit(tx: Transaction) -> bool:
