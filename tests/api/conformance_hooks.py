@@ -9,7 +9,12 @@ from typing import Any
 
 import schemathesis
 
-PUBLIC_HTTPS = re.compile(r"https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}(/[\w/.-]*)?")
+# Names that public DNS does not serve are internal too: RFC 2606, RFC 6762, RFC 7686, RFC 8375.
+PUBLIC_HTTPS = re.compile(
+    r"https://([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+"
+    r"(?!(test|invalid|alt|arpa|onion|svc|corp|home|lan|private|intranet|internal|local\w*)(/|$))"
+    r"[a-z]{2,}(/[\w/.-]*)?"
+)
 ANY_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 PROMPT_CHARACTERS_MAX = 640
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from safelight.catalog.parameters import MEDIA_URI, URI_REST, Parameter
+from safelight.egress.destination import INTERNAL_NAMES
 
 Schema = dict[str, Any]
 
@@ -15,8 +16,8 @@ TEXT_OR_NOTHING_PATTERN = r"^[^\u0000]*$"
 # What a webhook's address looks like, mostly: longer names, names in other scripts and public IP
 # addresses are taken too; names and addresses of internal networks are not.
 WEBHOOK_PATTERN = (
-    r"^https://([a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?\.){1,4}[a-z]{2,24}(:(443|8443))?"
-    rf"{URI_REST}$"
+    r"^https://([a-z0-9]([a-z0-9-]{0,46}[a-z0-9])?\.){1,4}"
+    rf"(?!(?:{'|'.join(INTERNAL_NAMES)})(?:[:/?#]|$))[a-z]{{2,24}}(:(443|8443))?{URI_REST}$"
 )
 WEBHOOK_URL: Schema = {
     "type": "string",
