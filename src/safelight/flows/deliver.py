@@ -12,15 +12,13 @@ from safelight.egress import Answer, Egress, Refused, Unreachable
 from safelight.errors import NotFound, Unavailable
 from safelight.jobs import Job, Link
 from safelight.webhooks import outbox, rotation
-from safelight.webhooks.outbox import BELL, Attempt, InFlight, Message
+from safelight.webhooks.outbox import BELL, FIRST, Attempt, Claimed, InFlight, Message
 from safelight.webhooks.signing import Signer
 
 POLL_SECONDS = 2.0  # the safety net under the announcements
 LEASE_FACTOR = 1.5  # of an attempt's time: how long a dead sender keeps its messages
-FIRST = ("", "")  # before every receiver
 ANSWER_BYTES_MAX = 64 * 1024
 ANSWER_BYTES_KEPT = 2048  # in the log
-FINISH_SECONDS = 3.0  # what is on its way when we stop may end; the rest is handed back
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +30,7 @@ class DeliverySettings:
     attempt_seconds: float  # for all of an attempt: lookup, connecting, sending, the whole answer
     in_flight: int  # of this sender
     limits: InFlight  # of all senders
+    finish_seconds: float = 3.0  # what is on its way when we stop may end; the rest is handed back
 
 
 class Sender:
@@ -62,7 +61,7 @@ class Sender:
         self._wake = asyncio.Event()
         self.stopping = False
         self._on_their_way: dict[asyncio.Task[None], Message] = {}
-        self._after = FIRST  # whose turn was last
+        self._after = FIRST  # who was served last
         db.subscribe(self._heard)
 
     async def run(self) -> None:
@@ -90,10 +89,8 @@ class Sender:
         places = self._settings.in_flight - len(self._on_their_way)
         lease_ms = round(self._settings.attempt_seconds * LEASE_FACTOR * 1000)
 
-        async def commit(
-            tx: Transaction,
-        ) -> tuple[list[tuple[Message, list[str]]], tuple[str, str]]:
-            messages, after = await outbox.claim(
+        async def commit(tx: Transaction) -> tuple[Claimed, list[list[str]]]:
+            claimed = await outbox.claim(
                 tx,
                 self.id,
                 places=places,
@@ -101,7 +98,7 @@ class Sender:
                 lease_ms=lease_ms,
                 after=self._after,
             )
-            return [(message, await self._secrets(tx, message)) for message in messages], after
+            return claimed, [await self._secrets(tx, message) for message in claimed.messages]
 
         if places <= 0:
             return []
@@ -109,14 +106,14 @@ class Sender:
             due_ms, now_ms = await self._next_due()
             if due_ms is None or due_ms > now_ms:
                 return []
-            before = self._after
-            claimed, self._after = await self._db.write_soon(commit)
-            if not claimed and (before, self._after) != (FIRST, FIRST):
-                self._wake.set()  # that was a part of the round only: others may be due
+            claimed, secrets = await self._db.write_soon(commit)
         except Unavailable as error:  # a locked or full database: it may pass
             log.error("cannot claim webhooks: %s", error.__cause__)
             return []
-        return claimed
+        self._after = claimed.after
+        if not claimed.complete:
+            self._wake.set()  # others may be due too
+        return list(zip(claimed.messages, secrets, strict=True))
 
     async def _secrets(self, tx: Transaction, message: Message) -> list[str]:
         valid = await rotation.valid(tx, message.account_id, self._pepper)
@@ -205,7 +202,7 @@ class Sender:
     async def _finish(self) -> None:
         """Let what is on its way end, and hand back what does not."""
         if self._on_their_way:
-            await asyncio.wait(self._on_their_way, timeout=FINISH_SECONDS)
+            await asyncio.wait(self._on_their_way, timeout=self._settings.finish_seconds)
         unfinished = dict(self._on_their_way)
         for task in unfinished:
             task.cancel()

@@ -13,6 +13,9 @@ ATTEMPTS_MAX = 1 + len(RETRY_SECONDS)
 ATTEMPTS_KEPT = 40  # of one message in the log, however often it is redelivered
 RECEIVERS_SCANNED_MAX = 200  # a claim looks at no more, so that nobody waits long behind it
 
+Receiver = tuple[str, str]  # account id and host
+FIRST: Receiver = ("", "")  # before every receiver
+
 
 class Delivery(StrEnum):
     """Where a message stands."""
@@ -42,6 +45,15 @@ class Message:
     attempt: int  # attempts that failed since it was last made pending
     claims: int  # with the sender, the fence
     claimed_at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What one look at the outbox found."""
+
+    messages: list[Message]
+    after: Receiver  # the next round begins behind it
+    complete: bool  # every receiver with something pending had its turn
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,23 +88,23 @@ async def claim(
     places: int,
     limits: InFlight,
     lease_ms: int,
-    after: tuple[str, str] = ("", ""),
-) -> tuple[list[Message], tuple[str, str]]:
+    after: Receiver = FIRST,
+) -> Claimed:
     """Lease due messages to this sender, in turn for each receiver (an account's host).
 
-    `after` is the receiver whose turn was last. Returns the messages, and whose turn was last now.
+    `after` is who was served last; a round begins behind it and ends with it.
     """
     accounts, hosts = await _in_flight(tx)
     claimed: list[Message] = []
+    begin, served, wrapped = after, after, after == FIRST
     for _ in range(RECEIVERS_SCANNED_MAX):
-        if len(claimed) >= places:
-            break
         receiver = await _receiver_after(tx, after)
-        if receiver is None:
-            after = ("", "")  # the round is over: the next claim begins with the first
-            break
-        after = receiver
-        account_id, host = receiver
+        if receiver is None and not wrapped:
+            after, wrapped = FIRST, True
+            continue
+        if receiver is None or (wrapped and receiver > begin > FIRST):
+            return Claimed(claimed, served, complete=True)
+        account_id, host = after = receiver
         room = min(
             places - len(claimed),
             limits.per_account - accounts.get(account_id, 0),
@@ -102,7 +114,10 @@ async def claim(
         accounts[account_id] = accounts.get(account_id, 0) + len(taken)
         hosts[host] = hosts.get(host, 0) + len(taken)
         claimed += taken
-    return claimed, after
+        served = receiver if taken else served
+        if len(claimed) >= places:
+            break
+    return Claimed(claimed, after, complete=False)
 
 
 async def record(tx: Transaction, message: Message, sender: str, attempt: Attempt) -> bool:
@@ -175,7 +190,7 @@ async def _in_flight(tx: Transaction) -> tuple[dict[str, int], dict[str, int]]:
     return accounts, hosts
 
 
-async def _receiver_after(tx: Transaction, after: tuple[str, str]) -> tuple[str, str] | None:
+async def _receiver_after(tx: Transaction, after: Receiver) -> Receiver | None:
     """The next receiver with something pending: a step along the index, however much it has."""
     row = await tx.fetch_one(
         "select account_id, host from outbox where state = 'pending'"
@@ -186,7 +201,7 @@ async def _receiver_after(tx: Transaction, after: tuple[str, str]) -> tuple[str,
 
 
 async def _claim_of(
-    tx: Transaction, sender: str, receiver: tuple[str, str], room: int, lease_ms: int
+    tx: Transaction, sender: str, receiver: Receiver, room: int, lease_ms: int
 ) -> list[Message]:
     rows = await tx.fetch_all(
         "select * from outbox where state = 'pending' and account_id = $1 and host = $2"
