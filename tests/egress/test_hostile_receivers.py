@@ -23,6 +23,7 @@ from receivers import (
     answering,
     dripping,
     flooding,
+    read_request,
     receiving,
     showing,
     signed_by_itself,
@@ -265,8 +266,24 @@ def test_of_a_gigabyte_no_more_is_read_than_was_asked_for(head: bytes, piece: by
     assert len(answer.body) <= bytes_max
     if head != CHUNKED or len(piece) > MEBIBYTE // 16:  # tiny chunks are left even earlier
         assert len(answer.body) == bytes_max
+    if piece.startswith(b"1\r\n"):
+        assert len(answer.body) < 2048
     assert answer.body[:1] in (b"\x1f", b"\x00", b"x")  # and nothing was decompressed
     assert sum(sent) < 16 * MEBIBYTE  # what the sockets hold, and no gigabyte
+
+
+def test_one_byte_too_many_is_enough_to_stop_reading():
+    async def stalling(reader: Reader, writer: Writer) -> None:
+        await read_request(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + b"x" * 101)
+        await asyncio.Event().wait()
+
+    async def scenario() -> Answer:
+        async with receiving(stalling) as receiver:
+            return await send(egress_to("127.0.0.1"), receiver.url(), answer_bytes_max=100)
+
+    answer = asyncio.run(scenario())
+    assert (answer.status, answer.body, answer.truncated) == (200, b"x" * 100, True)
 
 
 @pytest.mark.parametrize(
@@ -486,6 +503,22 @@ def test_a_lookup_ends_at_its_own_limit_and_frees_its_place_when_its_thread_ends
         answered.set()
         found = await Lookups(resolve).find("a.slow.example")
         assert [str(address) for address in found] == ["127.0.0.1"]
+
+    asyncio.run(scenario())
+
+
+def test_lookups_do_not_run_out():
+    def resolve(host: str) -> Sequence[str]:
+        if host.startswith("none"):
+            raise OSError
+        return ["127.0.0.1"]
+
+    async def scenario() -> None:
+        lookups = Lookups(resolve)
+        for i in range(LOOKUPS_MAX + 1):
+            assert await lookups.find(f"a{i}.example")
+            with pytest.raises(Unreachable):
+                await lookups.find(f"none{i}.example")
 
     asyncio.run(scenario())
 

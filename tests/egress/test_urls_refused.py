@@ -121,6 +121,28 @@ def test_a_url_has_at_most_2048_characters():
         check_url(longest + "x")
 
 
+def test_a_host_has_at_most_253_characters():
+    longest = "a." * 123 + "example"
+    check_url(f"https://{longest}/")
+    check_url(f"https://{longest}./")
+    for longer in (f"a{longest}", "한." * 60 + "example"):
+        with pytest.raises(Refused, match="valid host"):
+            check_url(f"https://{longer}/")
+
+
+@pytest.mark.parametrize(
+    ("url", "authority"),
+    [
+        ("https://Hooks.Example.com.:443/", "hooks.example.com"),
+        ("https://hooks.example.com:8443/", "hooks.example.com:8443"),
+        ("https://[2606:4700:4700:0::1111]/", "[2606:4700:4700::1111]"),
+        ("https://[2606:4700:4700::1111]:8443/", "[2606:4700:4700::1111]:8443"),
+    ],
+)
+def test_the_receiver_reads_its_own_name(url: str, authority: str):
+    assert read_url(url).authority == authority
+
+
 def test_a_lone_surrogate_is_refused():
     for url in ("https://hooks.example.com/\ud800", "https://\udfff.example.com/"):
         with pytest.raises(Refused):
@@ -203,8 +225,9 @@ def test_an_allowed_network_may_use_any_port():
         check_url("https://11.1.2.3:9000/", PRIVATE)
     with pytest.raises(Refused):
         check_url("https://192.168.0.1/", PRIVATE)
-    with pytest.raises(Refused):
-        check_url("http://10.1.2.3:9000/", PRIVATE)
+    for url in ("http://10.1.2.3:9000/", "https://10.1.2.3:0/", "https://10.1.2.3:/"):
+        with pytest.raises(Refused):
+            check_url(url, PRIVATE)
 
 
 @pytest.mark.parametrize("url", ["https://receiver/", "https://a.corp/", "https://a.example:9000/"])
@@ -226,6 +249,17 @@ def test_behind_an_allowed_translator_the_translated_address_counts():
         with pytest.raises(Refused):
             check_url(f"https://[64:ff9b::{inner}]/", translator)
     check_url("https://[64:ff9b::10.0.0.1]/", translator + PRIVATE)
+
+
+@pytest.mark.parametrize("answers", [[], socket.gaierror(), UnicodeError()], ids=repr)
+def test_a_name_without_an_address_is_unreachable(answers: list[str] | Exception):
+    def resolve(host: str) -> list[str]:
+        if isinstance(answers, Exception):
+            raise answers
+        return answers
+
+    with pytest.raises(Unreachable, match="does not resolve"):
+        send(Egress(tls=TLS, resolve=resolve), "https://hooks.example.com/")
 
 
 def test_the_machines_own_resolver_is_checked_like_any_other():

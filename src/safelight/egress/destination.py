@@ -30,6 +30,7 @@ _URL = re.compile(r"(?i:https)://([^/?#]*)([^#]*)(?:#.*)?")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::([0-9]*))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))  # of a target stays as it is, a lone % included
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def read_url(url: str, allowed: Networks = ()) -> Destination:
     split = _AUTHORITY.fullmatch(authority)
     if split is None:
         raise Refused("is not a valid URL")
-    port = _port(split[2], allowed)
+    port = _port(split[2])
     host, address = _host(split[1])
     destination = Destination(
         host=host,
@@ -90,23 +91,22 @@ def read_url(url: str, allowed: Networks = ()) -> Destination:
 
 def _refuse_unless_admitted(destination: Destination, allowed: Networks) -> None:
     address = destination.address
-    if address is not None and not destination.admits(address, allowed):
-        raise Refused(INTERNAL if destination.port in PORTS else _PORT_REASON)
-    if address is None and destination.only_allowed and not allowed:
-        raise Refused("must name a host on the public internet")
+    if address is None and (allowed or not destination.only_allowed):
+        return  # its addresses will tell
+    if address is not None and destination.admits(address, allowed):
+        return
+    if destination.port not in PORTS:
+        raise Refused("may only use port 443 or 8443")
+    raise Refused("must name a host on the public internet" if address is None else INTERNAL)
 
 
-_ASCII = "".join(map(chr, range(0x21, 0x7F)))  # stays as it is, a lone % included
-_PORT_REASON = "may only use port 443 or 8443"
-
-
-def _port(digits: str | None, allowed: Networks) -> int:
+def _port(digits: str | None) -> int:
     if digits is None:
         return 443
-    if digits and (len(digits) > 5 or int(digits) > PORT_MAX):
+    if len(digits) > 5 or int(digits or 0) > PORT_MAX:
         raise Refused("is not a valid URL")
-    if not digits or int(digits) == 0 or (int(digits) not in PORTS and not allowed):
-        raise Refused(_PORT_REASON)
+    if int(digits or 0) == 0:  # "https://example.com:/" has no port, and clients differ about it
+        raise Refused("may only use port 443 or 8443")
     return int(digits)
 
 
