@@ -48,7 +48,8 @@ class EvolinkDoor:
         caller = await self.door.caller(request)
         catalog = self.house.catalog
         submission = await parse_body(
-            await read_body(request), lambda body: wire.parse_submission(body, catalog)
+            await read_body(request),
+            lambda body: wire.parse_submission(body, catalog, self.house.egress_allowed),
         )
         offer = catalog.find(submission.request.model).evolink
         assert offer is not None  # the dialect found the model by its name at this door

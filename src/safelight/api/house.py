@@ -17,6 +17,7 @@ from safelight.catalog import Catalog, Model
 from safelight.catalog.request import ImageRequest
 from safelight.db import Database, Transaction
 from safelight.dialects.strict_json import BODY_BYTES_MAX
+from safelight.egress import Networks
 from safelight.engines.roster import Choice, Roster
 from safelight.errors import (
     MalformedBody,
@@ -48,6 +49,7 @@ class House:
     defaults: limits.Defaults
     pepper: bytes
     weights: Mapping[str, str] = field(default_factory=dict)  # model id → where its own ones are
+    egress_allowed: Networks = ()  # where callers' URLs may lead besides the public internet
     rng: random.Random = field(default_factory=random.SystemRandom)
     _callers: OrderedDict[tuple[str, tuple[str, ...]], tuple[float, Caller]] = field(
         default_factory=OrderedDict

@@ -36,7 +36,9 @@ class KreaDoor:
         route: str = request.path_params["route"]
         submission = await parse_body(
             await read_body(request),
-            lambda body: wire.parse_submission(route, body, request.headers, self.house.catalog),
+            lambda body: wire.parse_submission(
+                route, body, request.headers, self.house.catalog, self.house.egress_allowed
+            ),
         )
         return await self.door.submit(
             self.door.order(caller, route, submission),

@@ -85,6 +85,7 @@ def build_house(config: Settings, db: Database, public_url: str) -> House:
         defaults=default_limits(config),
         pepper=settings.install_secret(config),
         weights=open_weights.configured(config, models),
+        egress_allowed=parse_networks(config.egress_allow),
     )
 
 

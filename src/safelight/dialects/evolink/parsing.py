@@ -10,6 +10,7 @@ from safelight.catalog.model import refuse
 from safelight.dialects import strict_json
 from safelight.dialects.submission import Submission
 from safelight.dialects.webhook_url import check_webhook_url
+from safelight.egress import Networks
 from safelight.errors import InvalidRequest, ModelNotAllowed
 from safelight.jobs import State
 
@@ -47,8 +48,10 @@ class ListQuery:
         return (self.page - 1) * self.page_size
 
 
-def parse_submission(body: bytes, catalog: Catalog) -> Submission:
-    """Raises InvalidRequest, RequestTooLarge or ModelNotAllowed. Unknown fields are ignored."""
+def parse_submission(body: bytes, catalog: Catalog, allowed: Networks = ()) -> Submission:
+    """`allowed`: where a callback may lead besides the public internet. Raises InvalidRequest,
+    RequestTooLarge or ModelNotAllowed. Unknown fields are ignored.
+    """
     fields = strict_json.decode(body)
     model = catalog.by_evolink_name(_model_name(fields))
     if model is None or model.evolink is None:
@@ -59,7 +62,7 @@ def parse_submission(body: bytes, catalog: Catalog) -> Submission:
     request = offer.request(model.id, fields)
     return Submission(
         request=request.with_seed(_seed(fields, offer.named("seed"))),
-        webhook_url=_webhook_url(fields, offer.named("webhook_url")),
+        webhook_url=_webhook_url(fields, offer.named("webhook_url"), allowed),
     )
 
 
@@ -118,10 +121,10 @@ def _seed(fields: Mapping[str, Any], parameter: str | None) -> int | None:
     return None if parameter is None else int(fields.get(parameter, 0)) or None
 
 
-def _webhook_url(fields: Mapping[str, Any], parameter: str | None) -> str | None:
+def _webhook_url(fields: Mapping[str, Any], parameter: str | None, allowed: Networks) -> str | None:
     if parameter is None or parameter not in fields:
         return None
-    return check_webhook_url(fields[parameter], parameter)
+    return check_webhook_url(fields[parameter], parameter, allowed)
 
 
 def _whole(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:

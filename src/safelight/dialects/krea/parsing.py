@@ -9,6 +9,7 @@ from safelight.catalog.model import refuse
 from safelight.dialects import strict_json
 from safelight.dialects.submission import Submission
 from safelight.dialects.webhook_url import check_webhook_url
+from safelight.egress import Networks
 from safelight.errors import InvalidRequest, ModelSunset, NoSuchRoute
 
 SEEDS = 1 << 63  # engines take 0 … SEEDS - 1
@@ -17,10 +18,15 @@ KEY_CHARACTERS_SHOWN = 60
 
 
 def parse_submission(
-    route: str, body: bytes, headers: Mapping[str, str], catalog: Catalog
+    route: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    catalog: Catalog,
+    allowed: Networks = (),
 ) -> Submission:
-    """`route` is what follows /generate/image/. Raises InvalidRequest, RequestTooLarge,
-    NoSuchRoute or ModelSunset. An unknown key is an error.
+    """`route` is what follows /generate/image/, `allowed` where a webhook may lead besides the
+    public internet. Raises InvalidRequest, RequestTooLarge, NoSuchRoute or ModelSunset. An unknown
+    key is an error.
     """
     model, offer = _find(route, catalog)
     fields, outdated = _renamed(strict_json.decode(body), offer)
@@ -31,7 +37,7 @@ def parse_submission(
     url = headers.get(WEBHOOK_HEADER.lower(), headers.get(WEBHOOK_HEADER))
     return Submission(
         request=request.with_seed(_seed(fields, offer)),
-        webhook_url=None if url is None else check_webhook_url(url, WEBHOOK_HEADER),
+        webhook_url=None if url is None else check_webhook_url(url, WEBHOOK_HEADER, allowed),
         deprecated_fields=outdated,
     )
 
