@@ -4,14 +4,16 @@ import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
+from time import sleep
 from typing import Any
 
 from keeping import Books, link, request
 from safelight import jobs
 from safelight.catalog.request import ImageRequest
-from safelight.engines import Engine, Made, Picture, Step
+from safelight.engines import Aside, Engine, Made, Picture, Step
 from safelight.engines.fake import FakeEngine
 from safelight.flows.work import Worker, WorkSettings
+from safelight.flows.work.progress import PROGRESS_SECONDS
 from safelight.flows.work.review import Review
 from safelight.images import ImageStore
 from safelight.jobs import Job
@@ -82,6 +84,42 @@ class EndsLast:
                 yield Step(1, 8)
             yield made
         self._passed = True
+
+
+class Repeating:
+    """The fake engine, whose fourth step is done again and again, each time with its preview."""
+
+    name = "fake"
+    starts_aside = False
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Made]:
+        for made in FakeEngine(seconds=0.08).generate(request):
+            yield made
+            if isinstance(made, Step) and made.preview is not None:
+                for _ in range(3):
+                    sleep(PROGRESS_SECONDS)
+                    yield made
+
+
+class HangingAside:
+    """Needs no turn, and never comes back from where it went, until `go` is set."""
+
+    name = "fake"
+    starts_aside = True
+
+    def __init__(self) -> None:
+        self.go = Event()
+
+    def load(self) -> None: ...
+
+    def unsupported(self, request: ImageRequest) -> str | None: ...
+
+    def generate(self, request: ImageRequest) -> Iterator[Made]:
+        yield Aside(self.go.wait)
 
 
 class Raising:

@@ -218,6 +218,14 @@ def fail() -> None:
     raise EngineError("the aside failed")
 
 
+class Panic(BaseException):
+    """What code in other languages raises beside Exception."""
+
+
+def panic() -> None:
+    raise Panic
+
+
 BLANK = Picture(np.zeros((1, 1, 3), np.uint8), 0)
 
 
@@ -231,6 +239,7 @@ BLANK = Picture(np.zeros((1, 1, 3), np.uint8), 0)
         ([ZeroDivisionError()], "unexpectedly", True),
         ([MemoryError()], "memory", False),
         ([Aside(fail), BLANK], "the aside failed", False),
+        ([Aside(panic), BLANK], "unexpectedly", True),
     ],
 )
 def test_what_goes_wrong_in_an_engine_is_told_and_closes_it(
@@ -263,14 +272,46 @@ def test_a_run_that_is_stopped_ends_between_two_steps(scheduler: Scheduler, cloc
     assert engine.diary == ["a"] * 3
 
 
-def test_a_run_can_be_stopped_while_it_waits_for_its_aside(scheduler: Scheduler):
-    hang = threading.Event()
-    engine = Scripted(Aside(hang.wait), BLANK)
+def test_a_run_that_is_stopped_in_its_aside_ends_with_it(scheduler: Scheduler):
+    entered, hang = threading.Event(), threading.Event()
+
+    def work() -> None:
+        entered.set()
+        assert hang.wait(30)
+
+    engine = Scripted(Aside(work), BLANK)
     [run] = start(scheduler, engine, request("a"))
+    assert entered.wait(30)
     run.stop()
+    wait(*start(scheduler, Scripted(BLANK), request("the next one")))
+    assert not run.outcome.done()  # its thread is not free: a deadline must be able to see it
+    hang.set()
     with pytest.raises(Cancelled):
         run.outcome.result(30)
-    hang.set()
+
+
+def test_a_thread_for_asides_is_waited_for_without_spending_time_and_can_be_left(
+    scheduler: Scheduler, clock: Clock
+):
+    busy, leave = threading.Semaphore(0), threading.Event()
+
+    def work() -> None:
+        busy.release()
+        assert leave.wait(30)
+
+    others = start(scheduler, Scripted(Aside(work), BLANK), *map(request, ("a", "b")))
+    assert busy.acquire(timeout=30)
+    assert busy.acquire(timeout=30)
+    [waiting] = start(scheduler, Scripted(Aside(work), BLANK), request("c"))
+    wait(*start(scheduler, Scripted(BLANK), request("the next one")))
+    clock.seconds += 5
+    assert waiting.spent_seconds() == 0
+    assert [other.spent_seconds() for other in others] == [5, 5]
+    waiting.stop()
+    with pytest.raises(Cancelled):
+        waiting.outcome.result(30)
+    leave.set()
+    wait(*others)
 
 
 def test_spent_time_grows_with_turns_and_not_with_waiting(scheduler: Scheduler, clock: Clock):

@@ -12,7 +12,7 @@ from safelight.engines.fake import FakeEngine
 from safelight.errors import EngineError
 from safelight.flows.work import Stuck, Worker
 from safelight.jobs import Job, ending
-from working import Crowd, EndsLast, Pausing, Raising, Studio
+from working import Crowd, EndsLast, HangingAside, Pausing, Raising, Repeating, Studio
 
 NOBODY = "nobody"  # an engine that this worker does not have
 
@@ -92,6 +92,13 @@ def test_progress_and_a_preview_are_seen_while_the_engine_works(studio: Studio):
     assert (seen.state, seen.progress) == ("running", 95 * 5 // 8)
     [preview] = seen.pictures
     assert "-1-p" in preview.url
+
+
+def test_a_step_that_is_done_again_has_its_previews_too(studio: Studio):
+    """As when a picture was spoiled, and is made once more another way."""
+    [job] = studio.work(Repeating(), studio.order())
+    assert (job.state, job.attempt) == ("completed", 1)
+    assert len(studio.names(job, "preview")) > 1
 
 
 def test_a_job_handed_back_keeps_its_attempts_and_is_finished_by_the_next_worker(studio: Studio):
@@ -188,6 +195,24 @@ def test_an_engine_that_hangs_costs_the_worker_and_one_attempt(studio: Studio):
     assert (now.state, now.attempt) == ("queued", 1)
     [done] = studio.work(FakeEngine(unhang=unhang), job, name="w2")
     assert (done.state, done.attempt) == ("completed", 2)
+
+
+def test_an_aside_that_hangs_costs_the_worker_too(studio: Studio):
+    """Its thread is lost: a worker that went on would soon have none left."""
+    engine, job = HangingAside(), studio.order()
+    worker = studio.worker(engine, timeout_seconds=0.02)
+
+    async def life() -> None:
+        async with asyncio.timeout(20):
+            await worker.run()
+
+    try:
+        with pytest.raises(Stuck, match=job.id):
+            studio.books.run(life())
+    finally:
+        engine.go.set()
+    now = studio.books.job(job.id)
+    assert (now.state, now.attempt) == ("queued", 1)
 
 
 def test_a_worker_that_an_engine_hangs_hands_its_other_jobs_back(studio: Studio):

@@ -41,6 +41,7 @@ class Run:
         self.stopped = False
         self.ready = True  # may be given a turn
         self.steps: Iterator[Made] | None = None
+        self.aside: Future[None] | None = None  # what it waits for
         self.reply: tuple[Any, BaseException | None] = (None, None)  # of the Aside it waits for
         self.began_at: float | None = None  # its turn or its aside, while in one
         self.served_seconds = 0.0  # in turns and asides that have ended
@@ -48,8 +49,10 @@ class Run:
         self.arrived_at = scheduler.clock()
 
     def stop(self) -> None:
-        """End it as soon as its step is done; `outcome` is then Cancelled."""
+        """End it as soon as its step or its aside is done; `outcome` is then Cancelled."""
         self.stopped = True
+        if self.aside is not None and self.aside.cancel():  # no thread had come to it
+            self.ready = True
         self._scheduler.wake()
 
     def advance(self) -> Made:
@@ -65,9 +68,9 @@ class Run:
 
     def spent_seconds(self) -> float:
         """How long the engine has been at it, without what it waited for others."""
-        began_at = self.began_at
+        served, began_at = self.served_seconds, self.began_at  # never both of what just ended
         running = 0.0 if began_at is None else self._scheduler.clock() - began_at
-        return self.served_seconds + running
+        return served + running
 
     def waited_seconds(self) -> float:
         return self._scheduler.clock() - self.arrived_at - self.spent_seconds()
@@ -130,8 +133,12 @@ class Scheduler:
             self._give_turn(run)
 
     def _choose(self) -> Run | None:
-        """Whose turn it is; None while nobody can go on."""
-        ready = [run for run in self._runs if run.ready or run.stopped]
+        """Whose turn it is; None while nobody can go on.
+
+        One that was stopped waits for its aside too: a thread that hangs in one is lost, and
+        whoever set the deadline must hear of it.
+        """
+        ready = [run for run in self._runs if run.ready]
         return min(ready, key=self._rank, default=None)
 
     def _rank(self, run: Run) -> float:
@@ -149,7 +156,9 @@ class Scheduler:
             self._go_on(run)
         except StopIteration:
             self._end(run, self._checked(run))
-        except Exception as error:  # engines are other people's code: see _told
+        # Engines are other people's code: see _told. Some of it panics beside Exception, and this
+        # thread is everybody's.
+        except BaseException as error:
             self._end(run, _told(error, run.engine.name))
         finally:
             if run.ready:
@@ -160,7 +169,8 @@ class Scheduler:
             match made := run.advance():
                 case Aside():
                     run.ready = False
-                    self._asides.submit(self._work_aside, run, made)
+                    self._rest(run)  # until a thread is free, it waits for others
+                    run.aside = self._asides.submit(self._work_aside, run, made)
                     return
                 case Step():
                     self._take_step(run, made)
@@ -179,6 +189,7 @@ class Scheduler:
         run.report(step)
 
     def _work_aside(self, run: Run, aside: Aside) -> None:
+        run.began_at = self.clock()
         try:
             run.reply = (aside.work(), None)
         except BaseException as error:  # it is the engine's own, and raised where it yielded
@@ -211,7 +222,7 @@ class Scheduler:
             self._runs.remove(run)
         close = getattr(run.steps, "close", None)
         if close is not None:
-            with contextlib.suppress(Exception):  # what it had to say is said
+            with contextlib.suppress(BaseException):  # what it had to say is said
                 close()
         if isinstance(outcome, Exception):
             run.outcome.set_exception(outcome)
@@ -219,7 +230,7 @@ class Scheduler:
             run.outcome.set_result(outcome)
 
 
-def _told(error: Exception, engine: str) -> Exception:
+def _told(error: BaseException, engine: str) -> Exception:
     """The error as the worker knows it: whatever an engine raises is a failed attempt, no crash."""
     if isinstance(error, EngineError | Cancelled):
         return error

@@ -28,6 +28,7 @@ class Progress:
         self._attempt = attempt
         self._loop = asyncio.get_running_loop()
         self._latest: Step | None = None
+        self._previews = 0  # so far; a step that is done again has a number that was used
         self._task: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
 
@@ -55,6 +56,8 @@ class Progress:
                 await self._record(step)
             except (Unavailable, OSError) as error:  # progress may be lost; the picture may not
                 log.warning("job %s: progress not written: %s", self._attempt.job.id, error)
+            except Exception:  # a mistake of ours, which may cost the worker even less
+                log.exception("job %s: progress not written", self._attempt.job.id)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PROGRESS_SECONDS):
                     await self._ended.wait()
@@ -66,7 +69,8 @@ class Progress:
         if step.preview is not None:
             preview = Picture(step.preview, seed=job.request.seed or 0)
             if await self._review.may_preview(job, preview):
-                file = await self._files.put(job, preview, f"p{step.number}")
+                self._previews += 1
+                file = await self._files.put(job, preview, f"p{self._previews}")
 
         async def commit(tx: Transaction) -> bool:
             percent = max(1, PROGRESS_MAX * step.number // max(1, step.total))
@@ -74,7 +78,7 @@ class Progress:
                 return False
             if file is not None:
                 # The version grows with each claim; a job handed back keeps its attempt's number.
-                position = job.version * 1000 + step.number
+                position = job.version * 1000 + self._previews
                 await self._files.add(tx, job, "preview", position, file, job.request.seed or 0)
             return True
 
