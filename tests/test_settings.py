@@ -13,6 +13,7 @@ from safelight.settings import Settings
 SECTIONS = {
     "webhooks": settings.WebhookSettings,
     "limits": settings.LimitSettings,
+    "connections": settings.ConnectionSettings,
     "engine": settings.EngineSettings,
     "torch": settings.TorchSettings,
 }
@@ -71,6 +72,10 @@ def test_a_variable_that_resembles_nothing_is_refused_without_a_hint(
         ("LIMITS__BACKLOG", "-1", "greater than or equal to 0"),
         ("CREDITS_PER_USD", "0", "greater than 0"),
         ("SECRET", "too short", "at least 16 characters"),
+        ("SECRET", "", "at least 16 characters"),
+        ("SECRET", "abcabcabcabcabcabc", "can be guessed"),
+        ("SECRET", "please-change-me-soon", "can be guessed"),
+        ("SECRET", "a default secret of ours", "can be guessed"),
         ("PUBLIC_URL", "pictures.example", "begin with http:// or https://"),
         ("DATABASE_URL", "postgresql://here", "sqlite:///PATH only"),
         ("CONFIG", "/no/such/file", "not a file"),
@@ -138,6 +143,17 @@ def test_weights_are_named_by_the_model_in_a_variable(monkeypatch: pytest.Monkey
     config = settings.load()
     assert config.models == {"krea_2_turbo": "/weights/Krea-2-Turbo"}
     assert config.accept_licences == ("flux-1-dev", "flux-1-kontext-dev")
+
+
+def test_networks_for_callers_urls_are_named_with_commas_and_checked(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("SAFELIGHT_EGRESS_ALLOW", "10.1.0.0/16, fd00:1::/32,")
+    assert settings.load().egress_allow == ("10.1.0.0/16", "fd00:1::/32")
+    for wrong in ("10.1.2.3/16", "receiver.corp", "10.0.0.0/8 fd00::/8"):
+        monkeypatch.setenv("SAFELIGHT_EGRESS_ALLOW", wrong)
+        with pytest.raises(ConfigurationError, match="SAFELIGHT_EGRESS_ALLOW"):
+            settings.load()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safelight.dialects.webhook_url import check_webhook_url
+from safelight.egress import parse_networks
 from safelight.errors import InvalidRequest
 
 
@@ -44,6 +45,7 @@ def test_a_public_https_address_is_taken_as_it_is(url: str):
         ("https://example.com@10.0.0.1/", "user name"),
         ("https://example.com:80/", "443"),
         ("https://example.com:/", "443"),
+        ("https://8.8.8.8:9000/", "443"),
         ("https://example.com:99999/", "valid URL"),
         ("https://example.com:٤٤٣/", "valid URL"),
         ("https://exam ple.com/", "spaces"),
@@ -54,6 +56,7 @@ def test_a_public_https_address_is_taken_as_it_is(url: str):
         ("https://localhost/", "public internet"),
         ("https://db/", "public internet"),
         ("https://printer.local/", "public internet"),
+        ("https://receiver.test/", "public internet"),
         ("https://metadata.google.internal/", "public internet"),
         ("https://x.localhost./", "public internet"),
         ("https://127.0.0.1/", "internal"),
@@ -65,6 +68,12 @@ def test_a_public_https_address_is_taken_as_it_is(url: str):
         ("https://100.64.0.1/", "internal"),
         ("https://0.0.0.0/", "internal"),
         ("https://224.0.0.1/", "internal"),
+        ("https://168.63.129.16/", "internal"),
+        ("https://192.0.0.192/", "internal"),
+        ("https://192.88.99.1/", "internal"),
+        ("https://203.0.113.1/", "internal"),
+        ("https://127。0。0。1/", "internal"),
+        ("https://１２７.０.０.１/", "internal"),
         ("https://2130706433/", "valid host"),
         ("https://0x7f000001/", "valid host"),
         ("https://127.1/", "valid host"),
@@ -76,6 +85,8 @@ def test_a_public_https_address_is_taken_as_it_is(url: str):
         ("https://[fd00::1]/", "internal"),
         ("https://[::ffff:10.0.0.1]/", "internal"),
         ("https://[64:ff9b::a00:1]/", "internal"),
+        ("https://[::127.0.0.1]/", "internal"),
+        ("https://[3fff::1]/", "internal"),
         ("https://[2002:a00:1::]/", "internal"),
         ("https://[not-an-address]/", "valid"),
         ("https://example.com/a#b#c", "valid URL"),
@@ -98,3 +109,10 @@ def test_any_other_is_refused_with_its_reason(url: str, reason: str):
 def test_any_text_is_taken_or_refused(url: str):
     with suppress(InvalidRequest):
         assert check_webhook_url(url, "X-Webhook-URL") == url
+
+
+@pytest.mark.parametrize("url", ["https://10.0.0.7:9000/hook", "https://receiver.corp:9000/hook"])
+def test_receivers_in_networks_that_the_operator_allows_are_taken_on_any_port(url: str):
+    with pytest.raises(InvalidRequest):
+        check_webhook_url(url, "callback_url")
+    assert check_webhook_url(url, "callback_url", parse_networks(["10.0.0.0/8"])) == url

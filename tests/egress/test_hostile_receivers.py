@@ -529,16 +529,17 @@ def test_nothing_stays_open():
             receiving(answering(NO_CONTENT)) as good,
             receiving(silent) as slow,
             receiving(answering(NO_CONTENT), tls=_expired()) as expired,
+            receiving(silent, plain=True) as speechless,
         ):
             egress = egress_to("127.0.0.1")
             before = open_descriptors()
             attempts = [
                 send(egress, receiver.url(), timeout_seconds=0.5)
-                for receiver in (good, slow, expired)
+                for receiver in (good, slow, expired, speechless)
                 for _ in range(10)
             ]
             outcomes = await asyncio.gather(*attempts, return_exceptions=True)
-            assert [type(outcome) for outcome in outcomes] == [Answer] * 10 + [Unreachable] * 20
+            assert [type(outcome) for outcome in outcomes] == [Answer] * 10 + [Unreachable] * 30
             while open_descriptors() > before:  # the receivers' ends close a little later
                 await asyncio.sleep(0)
 
