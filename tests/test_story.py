@@ -1,4 +1,5 @@
-"""The whole story, through real processes and the embedded model: a prompt becomes a picture.
+"""The whole story, through real processes and the embedded model: a prompt becomes a picture, and
+the caller is told.
 
 First in our own words, then with the two services' own examples where their documents are at hand.
 """
@@ -7,13 +8,16 @@ import io
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import requests
+import standardwebhooks
 from PIL import Image
 
+from callbacks import LOOPBACK, Receiver, certificates, receiving
 from originals import code_block, needs_evolink_openapi, needs_krea_document
 from running import Customer, Server, until
 
@@ -21,10 +25,28 @@ PROMPT = "A cinematic product poster, silver headphones floating against a matte
 
 
 @pytest.fixture(scope="module")
-def studio(tmp_path_factory: pytest.TempPathFactory) -> Server:
-    server = Server(tmp_path_factory.mktemp("studio") / "home", STAND_IN="mini").start()
-    yield server
-    server.close()
+def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("studio")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(certificates(folder)))  # of this test's own receivers
+        server = Server(folder / "home", STAND_IN="mini", EGRESS_ALLOW=LOOPBACK).start()
+        yield server
+        server.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def assert_told(receiver: Receiver, caller: Customer, poll: str) -> None:
+    """One signed webhook came, with the bytes of the poll."""
+    until(lambda: receiver.calls)
+    [call] = receiver.calls
+    assert call.body == caller.call("GET", poll).content
+    [secret, *_] = caller.call("GET", "/v1/webhooks/secret").json()["data"]
+    standardwebhooks.Webhook(secret["secret"]).verify(call.body, call.headers)
 
 
 @pytest.fixture
@@ -44,10 +66,11 @@ def download(url: str, folder: Path) -> Image.Image:
         return picture
 
 
-def test_evolinks_request_becomes_a_picture_of_its_cell(
-    studio: Server, caller: Customer, tmp_path: Path
+def test_evolinks_request_becomes_a_picture_of_its_cell_and_its_caller_is_told(
+    studio: Server, caller: Customer, receiver: Receiver, tmp_path: Path
 ) -> None:
-    created = caller.order(PROMPT, size="16:9", quality="1K").json()
+    fields = {"size": "16:9", "quality": "1K", "callback_url": receiver.url}
+    created = caller.order(PROMPT, **fields).json()
     assert re.fullmatch(r"task-unified-\d{10}-[a-z0-9]{8}", created["id"])
     assert created["status"] == "pending"
     assert created["usage"]["credits_reserved"] == 0.45
@@ -67,11 +90,12 @@ def test_evolinks_request_becomes_a_picture_of_its_cell(
     picture = download(task["results"][0], tmp_path)
     assert (picture.size, picture.format, picture.mode) == ((1344, 768), "PNG", "RGB")
     assert studio.balance(caller)["spent"] == Decimal("0.45")
+    assert_told(receiver, caller, f"/v1/tasks/{created['id']}")
     studio.assert_books_agree()
 
 
-def test_kreas_request_becomes_a_picture_of_its_width_and_height(
-    studio: Server, caller: Customer, tmp_path: Path
+def test_kreas_request_becomes_a_picture_of_its_width_and_height_and_its_caller_is_told(
+    studio: Server, caller: Customer, receiver: Receiver, tmp_path: Path
 ) -> None:
     body = {
         "prompt": "a serene mountain landscape at sunset",
@@ -79,13 +103,15 @@ def test_kreas_request_becomes_a_picture_of_its_width_and_height(
         "height": 576,
         "steps": 28,
     }
-    job = caller.call("POST", "/generate/image/bfl/flux-1-dev", json=body).json()
+    headers = {"X-Webhook-URL": receiver.url}
+    job = caller.call("POST", "/generate/image/bfl/flux-1-dev", json=body, headers=headers).json()
     assert job["status"] == "queued"
     assert job["completed_at"] is None
     done = caller.job(job["job_id"], wait=30)
     assert done["status"] == "completed"
     assert done["completed_at"] > done["created_at"]
     assert download(done["result"]["urls"][0], tmp_path).size == (1024, 576)
+    assert_told(receiver, caller, f"/jobs/{job['job_id']}")
     studio.assert_books_agree()
 
 
