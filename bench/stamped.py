@@ -17,7 +17,6 @@ import uvloop
 
 from bench import asgi
 from safelight import settings, workers
-from safelight.api.app import App
 from safelight.catalog import ImageRequest
 from safelight.cli import assembly
 from safelight.db import Database, Work
@@ -97,7 +96,8 @@ async def api(stamps: IO[str]) -> None:
     config = settings.load(port=listener.getsockname()[1])
     migrate(config.database_path)
     db = StampedDatabase(config.database_path, stamps)
-    await asgi.serve(App(assembly.build_house(config, db, config.base_url)), listener)
+    house = assembly.build_house(config, db, config.base_url)
+    await asgi.serve(assembly.build_app(config, house), listener)
 
 
 async def worker(stamps: IO[str]) -> None:

@@ -132,6 +132,16 @@ async def revoke_key(tx: Transaction, key_id: str) -> bool:
     return touched == 1
 
 
+async def any_open_key(tx: Transaction) -> bool:
+    """Whether there is a key that opens a door now."""
+    row = await tx.fetch_one(
+        "select 1 from keys where revoked_at_ms is null"
+        " and (expires_at_ms is null or expires_at_ms > $1) limit 1",
+        tx.now_ms,
+    )
+    return row is not None
+
+
 async def list_keys(tx: Transaction, account_id: str | None = None) -> list[Row]:
     """Every key, or an account's, oldest first; digests are left out."""
     return await tx.fetch_all(

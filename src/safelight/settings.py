@@ -26,6 +26,11 @@ from safelight.errors import ConfigurationError
 PREFIX = "SAFELIGHT_"
 MODELS_PREFIX = "SAFELIGHT_MODELS__"
 SECRET_BYTES_MIN = 16
+SECRET_DISTINCT_MIN = 6  # characters; of 16 random hex digits, one secret in 20 000 has fewer
+# What examples and habits put where a secret belongs.
+SECRET_PLACEHOLDERS = re.compile(
+    r"change.?(me|this)|your.?secret|password|default|example|placeholder|12345678|qwerty", re.I
+)
 EVERY_ADDRESS = ("", "0.0.0.0", "::")  # noqa: S104 — recognised, not bound
 # The command line's own variables, which are no settings.
 OTHER_VARIABLES = {"SAFELIGHT_CONFIG", "SAFELIGHT_KEY", "SAFELIGHT_URL"}
@@ -48,6 +53,46 @@ class LimitSettings(BaseModel, frozen=True, extra="forbid"):
         100_000,
         ge=0,
         description="jobs of one account that may wait behind its concurrency limit; past it 429",
+    )
+    watchers: int = Field(
+        1024,
+        gt=0,
+        description="requests of one account that wait for a job (?wait= and /events) at a time",
+    )
+    wrong_keys_per_minute: int = Field(
+        20,
+        gt=0,
+        description="wrong API keys from one address (of IPv6 its /64) before the answer is 429;"
+        " good keys from there go on working",
+    )
+
+
+class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
+    """What a connection may hold, and for how long, before it has earned anything."""
+
+    head_seconds: float = Field(
+        10.0, gt=0, description="for the request line and all headers, from the connection on"
+    )
+    body_seconds: float = Field(
+        30.0, gt=0, description="for all of a body, from the end of its headers on"
+    )
+    idle_seconds: float = Field(
+        5.0, gt=0, description="between a reply and the next request on its connection"
+    )
+    stalled_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="for a reader to take in what waits for it, at most 128 KiB, before it is cut"
+        " off; the slowest that passes reads some 2 KiB a second",
+    )
+    total: int = Field(
+        8192, gt=0, description="open connections in all; the next are answered 503 and closed"
+    )
+    per_address: int | None = Field(
+        None,
+        gt=0,
+        description="open connections of one address (of IPv6 its /64); unset: 256, and no limit"
+        " for this machine's own, which is where a proxy in front would be",
     )
 
 
@@ -161,6 +206,12 @@ class Settings(BaseSettings):
         None,
         description="how callers reach this server, for picture links; by default http://HOST:PORT",
     )
+    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="names, with commas between them and each with or without a port, that the"
+        " Host header may give, besides the public URL's and loopback; * is any. Unset, and"
+        " without a public URL: addresses, localhost and the machine's own name",
+    )
     database_url: str | None = Field(
         None, description="sqlite:///PATH; by default the file safelight.db in the home"
     )
@@ -204,11 +255,12 @@ class Settings(BaseSettings):
     )
     job_days: int = Field(90, gt=0, description="days that finished jobs are kept and can be read")
     limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
+    connections: ConnectionSettings = ConnectionSettings()  # type: ignore[call-arg]
     webhooks: WebhookSettings = WebhookSettings()  # type: ignore[call-arg]
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
     torch: TorchSettings = TorchSettings()  # type: ignore[call-arg]
 
-    @field_validator("accept_licences", "egress_allow", mode="before")
+    @field_validator("accept_licences", "egress_allow", "hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -334,9 +386,20 @@ def _refuse_unknown_variables() -> None:
 def _check(settings: Settings) -> None:
     if settings.database_url is not None and not settings.database_url.startswith("sqlite:///"):
         raise ConfigurationError("SAFELIGHT_DATABASE_URL: this version knows sqlite:///PATH only")
-    if settings.secret is not None and len(settings.secret.get_secret_value()) < SECRET_BYTES_MIN:
-        raise ConfigurationError("SAFELIGHT_SECRET must have at least 16 characters")
+    if settings.secret is not None:
+        _check_secret(settings.secret.get_secret_value())
     if settings.public_url is not None and not settings.public_url.startswith(
         ("http://", "https://")
     ):
         raise ConfigurationError("SAFELIGHT_PUBLIC_URL must begin with http:// or https://")
+
+
+def _check_secret(secret: str) -> None:
+    """Who guesses it can sign links to every picture."""
+    if len(secret) < SECRET_BYTES_MIN:
+        raise ConfigurationError("SAFELIGHT_SECRET must have at least 16 characters")
+    if len(set(secret)) < SECRET_DISTINCT_MIN or SECRET_PLACEHOLDERS.search(secret):
+        raise ConfigurationError(
+            "SAFELIGHT_SECRET can be guessed; take the output of `openssl rand -hex 32`, or leave"
+            " it unset and one is made"
+        )

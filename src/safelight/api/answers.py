@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from safelight.api.house import House, engine_headers
 from safelight.api.watch import Read
@@ -57,7 +58,9 @@ def _engine_header(engine: str | None, stand_in: str | None) -> list[tuple[bytes
     return [(name.lower().encode(), value.encode()) for name, value in found.items()]
 
 
-async def read_or_wait(house: House, request: Request, job_id: str, read: Read) -> Job:
+async def read_or_wait(
+    house: House, request: Request, account_id: str, job_id: str, read: Read
+) -> Job:
     """The job at once; with ?wait=N once it has ended, or as it stands N seconds from now."""
     wait = request.query_params.get("wait") if request.scope["query_string"] else None
     if wait is None:
@@ -67,12 +70,28 @@ async def read_or_wait(house: House, request: Request, job_id: str, read: Read) 
         raise InvalidRequest(
             f"wait must be a whole number of seconds from 0 to {WAIT_SECONDS_MAX}", parameter="wait"
         )
-    return await house.watch.until_final(job_id, read, int(wait))
+    house.watch.check_place(account_id)
+    with house.watch.place(account_id):
+        return await house.watch.until_final(job_id, read, int(wait))
+
+
+class _EventStream(StreamingResponse):
+    """Holds a watcher's place while it is sent, however that ends."""
+
+    def __init__(self, house: House, account_id: str, *arguments: Any, **named: Any):
+        super().__init__(*arguments, **named)
+        self._house = house
+        self._account_id = account_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._house.watch.place(self._account_id):
+            await super().__call__(scope, receive, send)
 
 
 def event_stream(
     house: House,
     request: Request,
+    account_id: str,
     job_id: str,
     read: Read,
     render: Callable[[Job], Any],
@@ -85,7 +104,10 @@ def event_stream(
     """
     last = request.headers.get("last-event-id", "")
     seen = int(last) if last.isascii() and last.isdigit() and len(last) < 10 else 0
-    return StreamingResponse(
+    house.watch.check_place(account_id)
+    return _EventStream(
+        house,
+        account_id,
         _events(house, job_id, read, render, seen),
         media_type="text/event-stream",
         headers={

@@ -15,16 +15,26 @@ from starlette.routing import Router
 from safelight import __version__
 from safelight.api import evolink, files, health, krea, legal, openapi, webhooks
 from safelight.api.answers import answer
+from safelight.api.hosts import Hosts
 from safelight.api.house import House
+from safelight.api.peers import Damping
 from safelight.api.route import RESPONSE, DoorRoute
 from safelight.dialects import DIALECTS
-from safelight.errors import InternalError, MethodNotAllowed, NoSuchRoute, SafelightError
+from safelight.errors import (
+    InternalError,
+    MethodNotAllowed,
+    NoSuchRoute,
+    SafelightError,
+    TooManyRequests,
+    Unauthenticated,
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps", "/webhooks")
+PROBES = ("/livez", "/readyz")  # asked by address or by whatever name; they tell nothing
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept when it is harmless
 _PROCESS = secrets.token_hex(8)  # ids need to be unique, not secret
 _numbers = count()
@@ -53,8 +63,10 @@ def routes(house: House) -> list[DoorRoute]:
 class App:
     """The ASGI application: a router, and around it request ids and error replies."""
 
-    def __init__(self, house: House):
+    def __init__(self, house: House, hosts: Hosts, damping: Damping):
         self.house = house
+        self._hosts = hosts
+        self._damping = damping
         self.router = Router(routes(house), redirect_slashes=False, default=_no_such_route)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -64,15 +76,27 @@ class App:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
-        request_id = _request_id(scope)
+        request_id, hosts = _request_id(scope)
         scope["app"] = self  # makes the router raise 405 instead of writing a page of its own
         try:
+            if scope["path"] not in PROBES:
+                self._hosts.check(hosts, scope["http_version"])
             await self.router(scope, receive, send)
             response: Response = scope[RESPONSE]
         except Exception as error:  # the one wide catch of this process
+            error = self._damped(error, scope)
             response = _refusal(error, scope["path"], scope["method"], request_id)
         response.raw_headers.append((b"x-request-id", request_id.encode()))
         await response(scope, receive, send)
+
+    def _damped(self, error: Exception, scope: Message) -> Exception:
+        """The error, or TooManyRequests for the last of many wrong keys from one address."""
+        if isinstance(error, Unauthenticated) and _has_key(scope) and scope["client"]:
+            try:
+                self._damping.wrong_key(scope["client"][0])
+            except TooManyRequests as too_many:
+                return too_many
+        return error
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -103,10 +127,18 @@ def _refusal(error: Exception, path: str, method: str, request_id: str) -> Respo
     return answer(body, status, {**headers, **more})
 
 
-def _request_id(scope: Message) -> str:
+def _request_id(scope: Message) -> tuple[str, list[bytes]]:
+    """The request's id, and on the way there its Host headers."""
+    request_id, hosts = None, []
     for name, value in scope["headers"]:
-        if name == b"x-request-id":
+        if name == b"host":
+            hosts.append(value)
+        elif name == b"x-request-id" and request_id is None:
             text = value.decode("latin-1")
             if REQUEST_ID.fullmatch(text):
-                return str(text)
-    return f"req_{_PROCESS}{next(_numbers) & 0xFFFFFFFF:08x}"
+                request_id = str(text)
+    return request_id or f"req_{_PROCESS}{next(_numbers) & 0xFFFFFFFF:08x}", hosts
+
+
+def _has_key(scope: Message) -> bool:
+    return any(name == b"authorization" for name, _ in scope["headers"])

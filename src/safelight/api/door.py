@@ -57,7 +57,13 @@ class Door:
     async def poll(self, request: Request, job_id: str) -> Response:
         """The job as it stands, or with ?wait=N once it has ended."""
         caller = await self._caller_of(request, job_id)
-        job = await read_or_wait(self.house, request, job_id, lambda: self._read(caller, job_id))
+        job = await read_or_wait(
+            self.house,
+            request,
+            caller.account_id,
+            job_id,
+            lambda: self._read(caller, job_id),
+        )
         return self.answer(job)
 
     async def stream(self, request: Request, job_id: str) -> Response:
@@ -67,6 +73,7 @@ class Door:
         return event_stream(
             self.house,
             request,
+            caller.account_id,
             job_id,
             lambda: self._read(caller, job_id),
             lambda job: self._dialect.render(job, self.house.catalog),

@@ -24,8 +24,11 @@ def routes(house: House) -> list[DoorRoute]:
             headers={
                 "Cache-Control": f"private, max-age={max(0, seconds_left)}, immutable",
                 "X-Content-Type-Options": "nosniff",
-                "Content-Security-Policy": "default-src 'none'",
+                "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+                "Referrer-Policy": "no-referrer",
+                # The link itself is the permission, so any page that has it may show and read it.
                 "Cross-Origin-Resource-Policy": "cross-origin",
+                "Access-Control-Allow-Origin": "*",
             },
         )
 

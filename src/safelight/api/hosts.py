@@ -10,7 +10,9 @@ from safelight.errors import InvalidRequest
 
 ANY = "*"
 # RFC 3986's host and port, as far as they occur: a name, an IPv4 address or an IPv6 one in brackets
-AUTHORITY = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_.])?)(?::(\d{1,5})?)?")
+AUTHORITY = re.compile(
+    r"(\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]{0,253}[a-z0-9_.])?)(?::(\d{1,5})?)?"
+)
 
 
 UNKNOWN = "This server does not answer to that Host; its operator can add it to SAFELIGHT_HOSTS"

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
 from safelight.db import Database
+from safelight.errors import TooManyRequests
 from safelight.jobs import Job
 
 RECHECK_SECONDS = 1.0  # announcements may be lost; this is how late we then notice
@@ -15,7 +17,9 @@ Read = Callable[[], Awaitable[Job]]
 class Watch:
     """Wakes whoever waits for a job, when any process announces that it changed."""
 
-    def __init__(self, db: Database):
+    def __init__(self, db: Database, watchers_max: int):
+        self._max = watchers_max  # of one account
+        self._watchers: Counter[str] = Counter()  # by account
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self.closing = asyncio.Event()  # set at shutdown, so that nobody keeps the server alive
         db.subscribe(self._heard)
@@ -25,6 +29,25 @@ class Watch:
         for events in self._waiting.values():
             for event in events:
                 event.set()
+
+    def check_place(self, account_id: str) -> None:
+        """Raises TooManyRequests while the account has as many watchers as it may."""
+        if self._watchers[account_id] >= self._max:
+            raise TooManyRequests(
+                f"No more than {self._max} requests of an account may wait for jobs at a time",
+                limit="watchers",
+            )
+
+    @contextlib.contextmanager
+    def place(self, account_id: str) -> Iterator[None]:
+        """One of the account's watchers, for as long as this is open."""
+        self._watchers[account_id] += 1
+        try:
+            yield
+        finally:
+            self._watchers[account_id] -= 1
+            if not self._watchers[account_id]:
+                del self._watchers[account_id]
 
     async def until_final(self, job_id: str, read: Read, seconds: float) -> Job:
         """The job once it has ended, or as it stands when the time is up."""

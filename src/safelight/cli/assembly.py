@@ -11,7 +11,10 @@ from typing import Any, TypeVar
 
 from safelight import catalog, limits, settings
 from safelight.api.answers import encode
+from safelight.api.app import App
+from safelight.api.hosts import Hosts
 from safelight.api.house import House
+from safelight.api.peers import Damping
 from safelight.api.watch import Watch
 from safelight.catalog import Catalog, licences
 from safelight.cli import open_weights
@@ -81,11 +84,19 @@ def build_house(config: Settings, db: Database, public_url: str) -> House:
         catalog=models,
         roster=build_roster(config, models),
         store=build_store(config, public_url),
-        watch=Watch(db),
+        watch=Watch(db, config.limits.watchers),
         defaults=default_limits(config),
         pepper=settings.install_secret(config),
         weights=open_weights.configured(config, models),
         egress_allowed=parse_networks(config.egress_allow),
+    )
+
+
+def build_app(config: Settings, house: House) -> App:
+    return App(
+        house,
+        Hosts(config.hosts, config.public_url),
+        Damping(config.limits.wrong_keys_per_minute),
     )
 
 
@@ -181,4 +192,4 @@ def start_logging() -> None:
         datefmt="%Y-%m-%dT%H:%M:%S%z",
         force=True,
     )
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # strangers would write the warnings

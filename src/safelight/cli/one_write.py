@@ -1,39 +1,64 @@
 """uvicorn's protocol, with a reply's head and body in one write: one packet, one wake-up."""
 
 import asyncio
-from typing import Any
+from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD = b"HTTP/1.1 "
+INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n"  # comes before a reply's head, and is none
+OWN_POLICY = b"\r\ncontent-security-policy:"
+OWN_CACHING = b"\r\ncache-control:"
+
+
+class Seal(NamedTuple):
+    """Finished header lines that replies get on their way out."""
+
+    every: bytes = b""
+    without_policy: bytes = b""  # for replies that have no content policy of their own
+    without_caching: bytes = b""  # for replies that do not say who may keep them
 
 
 class OneWriteProtocol(HttpToolsProtocol):
     """A small reply costs a third less, here and at whoever reads it."""
 
+    transport: "JoiningTransport"  # type: ignore[assignment]
+
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(_JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
+        super().connection_made(JoiningTransport(transport, self.loop))  # type: ignore[arg-type]
+
+    def on_response_complete(self) -> None:
+        self.transport.expects_head = True
+        super().on_response_complete()
 
 
-class _JoiningTransport:
+class JoiningTransport:
     """Holds a head back until its body comes, or this turn of the event loop ends."""
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop):
         self._transport = transport
         self._loop = loop
         self._held = b""
+        self.expects_head = True  # what is written next begins a reply
+        self.seal = Seal()
         # What uvicorn asks on the way of every request, without a detour.
         self.is_closing = transport.is_closing
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
 
     def write(self, data: bytes) -> None:
-        if self._held:
-            data, self._held = self._held + data, b""
-        elif data.startswith(HEAD):
-            self._held = data
+        if self.expects_head and data != INTERIM:
+            self.expects_head = False
+            every, policy, caching = self.seal
+            self._held = b"%b%b%b%b\r\n" % (
+                data[:-2],  # without the empty line that ends a head
+                every,
+                b"" if OWN_POLICY in data else policy,
+                b"" if OWN_CACHING in data else caching,
+            )
             self._loop.call_soon(self._release)
             return
+        if self._held:
+            data, self._held = self._held + data, b""
         self._transport.write(data)
 
     def close(self) -> None:

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 
 import uvicorn
 
-from safelight.api.app import App
 from safelight.api.watch import Watch
 from safelight.catalog.tokens import count_tokens
 from safelight.cli import assembly
-from safelight.cli.one_write import OneWriteProtocol
+from safelight.cli.exposure import allow_files, check_exposure
+from safelight.cli.guarded import Guard
 from safelight.cli.supervisor import Supervisor
 from safelight.db import Database
 from safelight.errors import ConfigurationError, Unavailable
@@ -38,16 +38,20 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
     config = config.model_copy(update={"port": port})
     db = assembly.open_database(config)
     try:
+        await check_exposure(config, db)
+        allow_files(config.connections.total)
         house = assembly.build_house(config, db, config.base_url)
+        guard = Guard(config.connections, config.public_url)
         server = _Server(
             uvicorn.Config(
-                App(house),
-                http=OneWriteProtocol,
+                assembly.build_app(config, house),
+                http=guard.protocol(),  # type: ignore[arg-type]
+                ws="none",
                 backlog=CONNECTIONS_QUEUED,
                 access_log=False,
                 log_config=None,
                 server_header=False,
-                proxy_headers=False,  # nobody here reads the peer, and strangers may write anything
+                proxy_headers=False,  # strangers may write anything there
                 timeout_graceful_shutdown=GRACEFUL_SECONDS,
             )
         )
@@ -58,6 +62,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             asyncio.create_task(supervisor.run()),
             asyncio.create_task(_sweep_forever(config, db)),
         ]
+        patrolling = asyncio.create_task(guard.patrol())
         sender = assembly.build_sender(config, house)
         delivering = asyncio.create_task(_deliver_forever(sender))
         _when_it_fails(beside[0], lambda: _stop(server, house.watch))
@@ -72,6 +77,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             supervisor.stop()
             await asyncio.gather(beside[0], warming)
             beside[1].cancel()
+            patrolling.cancel()
             sender.stop()  # last, so that it has told of what the workers ended
             await delivering
     finally:
