@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from callbacks import LOOPBACK, Call, Receiver, certificates, receiving
 from running import Customer, Server, command, until
+from safelight.flows.deliver import POLL_SECONDS
 
 KREA = "/generate/image/krea/krea-2/medium-turbo"
 BODY = {"prompt": "a cat", "aspect_ratio": "1:1", "resolution": "1K"}
@@ -101,6 +102,15 @@ def test_kreas_webhook_is_the_polls_body_and_signed(posting: Server, owner: Cust
     assert delivery["status"] == "delivered"
     assert delivery["attempts"][0]["status_code"] == 200
     assert owner.call("GET", "/v1/webhooks/deliveries").json()["data"] == []  # the other door's
+
+
+def test_a_webhook_follows_the_jobs_end_at_once(owner: Customer):
+    with receiving() as receiver:
+        began = time.monotonic()
+        for number in range(1, 5):
+            owner.ordered(callback_url=receiver.url)
+            arrived(receiver, number)
+        assert time.monotonic() - began < 2 * POLL_SECONDS  # nobody waits for the next look
 
 
 def test_a_delivery_is_logged_and_sent_again_when_its_owner_asks(posting: Server, owner: Customer):

@@ -129,6 +129,17 @@ def test_whoever_lost_the_lease_records_nothing(books: Books, desk: Desk):
     assert (desk.state(), len(desk.log())) == ("delivered", 1)
 
 
+def test_a_sender_that_claimed_anew_does_not_take_its_old_answer_for_the_new_one(
+    books: Books, desk: Desk
+):
+    desk.owe(books.customer(10))
+    [late] = desk.claim()
+    books.clock.forward(seconds=LEASE_MS / 1000)
+    [message] = desk.claim()
+    assert not desk.record(late, TAKEN)
+    assert desk.record(message, BROKEN)
+
+
 def test_a_sender_that_stops_hands_its_messages_back_at_once(books: Books, desk: Desk):
     desk.owe(books.customer(10))
     [message] = desk.claim()
