@@ -4,6 +4,7 @@ import base64
 import io
 import operator
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -148,6 +149,59 @@ def test_jobs_that_take_turns_make_the_pictures_they_make_alone(schnell: StockPa
         assert [picture.seed for picture in found] == [picture.seed for picture in expected]
         for one, other in zip(expected, found, strict=True):
             assert np.array_equal(one.pixels, other.pixels)
+
+
+def test_jobs_that_are_decoded_beside_each_other_share_no_frames() -> None:
+    """The autoencoder of Qwen-Image keeps what the frames before left, until it is done."""
+    pipe = tiny_families.qwen_image()
+    paints = painter(pipe, Weights(model="qwen-image", source="", steps=2), preview_steps=0)
+    alone = [pictures(drive(paints.paint(asked(seed=seed))))[0].pixels for seed in (1, 2)]
+    both = threading.Barrier(2)
+
+    def meet(*_: Any) -> None:
+        both.wait(30)
+
+    hook = pipe.vae.post_quant_conv.register_forward_hook(meet)
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            making = [paints.paint(asked(seed=seed)) for seed in (1, 2)]
+            together = [pictures(made)[0].pixels for made in threads.map(drive, making)]
+    finally:
+        hook.remove()
+    for expected, found in zip(alone, together, strict=True):
+        assert np.array_equal(expected, found)
+
+
+def test_prompts_are_read_one_after_another(flux: Any, schnell: StockPainter) -> None:
+    """A tokenizer keeps in itself where it truncates: two calls would give each other theirs."""
+    inside, most = 0, 0
+
+    def enter(*_: Any) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        threading.Event().wait(0.05)
+
+    def leave(*_: Any) -> None:
+        nonlocal inside
+        inside -= 1
+
+    hooks = [
+        flux.text_encoder.register_forward_pre_hook(enter),
+        flux.text_encoder_2.register_forward_hook(leave),
+    ]
+    making = [schnell.paint(asked()) for _ in range(2)]
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            asides = [go_on(made, None) for made in making]
+            for _ in threads.map(lambda aside: aside.work(), asides):  # type: ignore[union-attr]
+                pass
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for made in making:
+            made.close()
+    assert most == 1
 
 
 def test_picture_i_has_the_seed_plus_i_and_steps_are_numbered_through(

@@ -1,6 +1,7 @@
 """LoRA styles: the very files of the list, worn for one job's turns and by nobody else."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,22 @@ def test_a_file_that_changes_while_the_server_runs_is_not_read(
     with pytest.raises(EngineError):
         painted(painter, ("wax", 1.0))
     assert painted(painter, ("ink", 1.0)).std() > 0
+
+
+def test_nothing_is_left_of_a_style_when_putting_on_the_next_one_has_failed(
+    model: str, folder: Path, engine: DiffusersEngine, tmp_path: Path
+) -> None:
+    styles = Path(shutil.copytree(folder, tmp_path / "styles"))
+    painter = made_of(BUILDERS[model](), model, StyleRack.read(styles, model), most_loaded=2)
+    painted(painter, ("wax", 1.0))  # in the place of another one
+    (styles / "chalk.safetensors").unlink()
+    (styles / "ink.safetensors").unlink()
+    for lost in ("chalk", "ink"):
+        painted(painter, ("wax", 1.0))
+        with suppress(EngineError):  # one of them is still loaded
+            painted(painter, (lost, 1.0))
+            painted(painter, ("wax", 1.0))
+        assert np.array_equal(painted(painter), painted(engine))
 
 
 def test_the_words_of_a_style_join_the_prompt_once(tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ def copied(template: Any, *, tiled: bool) -> Any:
     # Scaled to 0…1 by the library, in bf16, a picture would lose half of its grey levels.
     processor = template.image_processor
     pipe.image_processor = type(processor).from_config(processor.config, do_normalize=False)
+    pipe.vae = copy.copy(template.vae)  # one of videos keeps a call's frames in itself
     if tiled:
-        pipe.vae = copy.copy(template.vae)
         pipe.vae.enable_tiling()
     return pipe
 

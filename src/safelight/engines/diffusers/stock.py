@@ -47,6 +47,7 @@ class StockPainter:
         self._multiple = max(framing.MULTIPLE, 2 * getattr(pipe, "vae_scale_factor", 8))
         self._sketcher = Sketcher(pipe, options.preview_steps)
         self._here = threading.local()  # in a pipeline's thread: its call
+        self._beginning = threading.Lock()  # tokenizers keep in themselves how they truncate
         self._denoiser = denoiser_of(pipe)
         self._denoiser.register_forward_pre_hook(self._before_forward)
         self._device = pipe._execution_device
@@ -137,7 +138,7 @@ class StockPainter:
             lambda call: self._call(pipe, task, call, sketch), f"pipeline {task.seed}"
         )
         try:
-            yield Aside(call.begin)
+            yield Aside(lambda: self._begin(call))
             progress.length = pipe.num_timesteps
             if progress.done == 0:
                 yield progress.step(0)
@@ -151,6 +152,10 @@ class StockPainter:
             return pixels
         finally:
             call.close()
+
+    def _begin(self, call: SteppedCall) -> None:
+        with self._beginning:
+            call.begin()
 
     def _call(self, pipe: Any, task: Task, call: SteppedCall, sketch: Sketch) -> Pixels:
         """In the pipeline's thread, from the prompt to the pixels."""

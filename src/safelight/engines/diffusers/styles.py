@@ -39,7 +39,7 @@ class Wardrobe:
         self._rack = rack
         self._most_loaded = most_loaded
         self._loaded: dict[str, Style] = {}  # by id, the longest unused first
-        self._worn: Wearing = ()
+        self._worn: Wearing | None = ()  # None: nobody knows, as putting some on has failed
         for style in rack.styles.values() if rack else ():
             self._check(style)
             if len(self._loaded) < most_loaded:
@@ -74,9 +74,10 @@ class Wardrobe:
         """Exactly these styles from now on. Costs nothing when they are worn already."""
         if wanted == self._worn:
             return
-        self._worn = ()
+        self._worn = None
         if not wanted:
             self._denoiser.disable_lora()
+            self._worn = ()
             return
         assert self._rack is not None
         styles = [self._rack.styles[name] for name, _ in wanted]
