@@ -98,7 +98,7 @@ async def receiving(
         finally:
             tasks.discard(task)
             writer.close()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     server = await asyncio.start_server(serve, host, port, ssl=None if plain else tls)

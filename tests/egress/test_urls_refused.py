@@ -7,10 +7,12 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from urllib3.util import parse_url
 from urls import CORPUS, REFUSED, RESOLVING, TAKEN, Resolving, sockets_watched
 
 from safelight.egress import Egress, Refused, Unreachable, check_url, parse_networks
@@ -208,6 +210,18 @@ def test_any_text_is_read_or_refused(url: str):
         assert destination.target.isascii()
         assert destination.target.startswith("/")
         assert destination.port in (443, 8443)
+
+
+@given(st.text("ab.:@[]%01/?#&;,!\\ -_", min_size=1).map("https://".__add__))
+@example("https://127.0.0.1.example.com?@10.0.0.1/")
+@example("https://hooks.example.com;@10.0.0.1/")
+@example("https://hooks.example.com#@10.0.0.1/")
+def test_other_parsers_see_the_same_host_in_what_is_taken(url: str):
+    with suppress(Refused):
+        host = read_url(url).host
+        for other in (urlsplit(url).hostname, parse_url(url).host):
+            assert other is not None
+            assert other.lower().strip("[]").removesuffix(".") == host
 
 
 @given(st.text("abc%/?&=+;:@!$'()*,-._~0189"))
