@@ -15,7 +15,7 @@ from safelight.engines.diffusers import Options, Weights
 from safelight.engines.diffusers.abilities import unsupported
 from safelight.engines.diffusers.rack import pin
 from safelight.engines.diffusers.sources import MOST_PIXELS, read_picture
-from safelight.errors import EngineError, JobErrorCode
+from safelight.errors import EngineError, JobErrorCode, Unavailable
 
 DATA = "data:image/png;base64,iVBORw0KGgo="
 GUIDED = {"krea-2-raw": 3.5, "qwen-image": 4.0, "flux-1-dev": 3.5, "flux-2-klein": 1.0}
@@ -106,6 +106,19 @@ def test_styles_are_honoured_when_all_are_on_the_models_rack(tmp_path: Path) -> 
     assert said("flux-1-dev", {"styles": [ink]}, styles=tmp_path) == "styles"
     many = [{"id": "ink", "strength": 0.1}] * 9
     assert said("krea-2-turbo", {"styles": many}, styles=tmp_path) is None  # one style, nine times
+
+
+@pytest.mark.parametrize("broken", [None, "[[styles]\n", '[[styles]]\nid = "ink"\n'])
+def test_a_list_of_styles_that_breaks_while_the_server_runs_is_no_callers_mistake(
+    tmp_path: Path, broken: str | None
+) -> None:
+    if broken is not None:
+        (tmp_path / "styles.toml").write_text(broken)
+    ink = {"id": "ink", "strength": 1.0}
+    with pytest.raises(Unavailable, match="styles") as told:
+        said("krea-2-turbo", {"styles": [ink]}, styles=tmp_path)
+    assert str(tmp_path) not in told.value.message
+    assert said("krea-2-turbo", {}, styles=tmp_path) is None
 
 
 # ---- pictures to start from

@@ -1,5 +1,6 @@
 """What each family of models can honour of a request; known without torch."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,9 @@ from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.rack import StyleRack
 from safelight.engines.diffusers.sources import is_data
 from safelight.engines.diffusers.weights_on_disk import locate, read_index
-from safelight.errors import ConfigurationError
+from safelight.errors import ConfigurationError, Unavailable
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,10 @@ CLASSES: Mapping[str, str] = {  # by the catalog's ids, for weights that are els
 
 
 def unsupported(weights: Weights, options: Options, request: ImageRequest) -> str | None:
-    """The name of the first parameter that these weights cannot honour, or None."""
+    """The name of the first parameter that these weights cannot honour, or None.
+
+    Raises Unavailable when the list of styles was broken since the server started.
+    """
     given = {name: value for name, value in request.parameters.items() if value not in (None, [])}
     family = family_of(weights, options) if given else PLAIN
     for name, value in given.items():
@@ -90,7 +96,11 @@ def _is_guided(family: Family, guidance: float) -> bool:
 def _has_styles(styles: Any, weights: Weights, options: Options) -> bool:
     if options.styles is None:
         return False
-    rack = StyleRack.read(options.styles, weights.model)
+    try:
+        rack = StyleRack.read(options.styles, weights.model)
+    except ConfigurationError as error:  # the list was broken while the server runs
+        log.error("%s", error)
+        raise Unavailable("The server's styles cannot be read right now") from error
     return all(style["id"] in rack.styles for style in styles)
 
 
