@@ -7,14 +7,22 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from safelight.egress import Answer, Egress, parse_networks
+
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 Handler = Callable[[Reader, Writer], Awaitable[None]]
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+NO_CONTENT = b"HTTP/1.1 204 No Content\r\n\r\n"
+SCHEDULE_SLACK_SECONDS = 2.0  # for a busy machine
+MEBIBYTE = 1 << 20
 
 AUTHORITY = trustme.CA()
 NAMES = ("hooks.example", "xn--mnchen-3ya.example", "127.0.0.1", "127.0.0.2", "127.0.0.3")
@@ -177,3 +185,33 @@ async def silent(reader: Reader, writer: Writer) -> None:
     """Takes whatever comes and says nothing."""
     while await reader.read(65536):
         pass
+
+
+async def never_reading(reader: Reader, writer: Writer) -> None:
+    """Leaves everything that comes where it is."""
+    await asyncio.Event().wait()
+
+
+def expired() -> ssl.SSLContext:
+    """A server's context with a certificate that was good until yesterday."""
+    yesterday = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    return showing(
+        AUTHORITY.issue_cert(
+            "hooks.example", not_before=yesterday - datetime.timedelta(days=1), not_after=yesterday
+        )
+    )
+
+
+TRUSTING = trusting()
+
+
+def egress_to(*addresses: str, allowed: str = "127.0.0.1/32") -> Egress:
+    """Every name has these addresses."""
+    return Egress(allowed=parse_networks([allowed]), resolve=lambda host: addresses, tls=TRUSTING)
+
+
+async def send(egress: Egress, url: str, method: str = "POST", **options: Any) -> Answer:
+    defaults = {
+        "headers": {}, "body": b"{}", "timeout_seconds": 10, "answer_bytes_max": 64 * 1024,
+    }  # fmt: skip
+    return await egress.send(method, url, **(defaults | options))
