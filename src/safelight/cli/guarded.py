@@ -1,6 +1,8 @@
 """Deadlines, limits and headers for every connection, below the application."""
 
 import asyncio
+import socket
+import struct
 from functools import partial
 from typing import Any
 
@@ -22,6 +24,7 @@ FRAMING_BYTES_MAX = 64 * 1024
 FRAMING_FACTOR = 8
 PER_ADDRESS = 256  # unless set; not of this machine, where the proxy in front of us is
 NEVER = float("inf")
+NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Guard:
@@ -204,7 +207,7 @@ class GuardedProtocol(OneWriteProtocol):
         """Close what is late; cut off what did not read what it was sent before, either."""
         is_stalled = now - self._stalled_since > self._limits.stalled_seconds
         if is_stalled or self.transport.is_closing():
-            self.transport.abort()
+            self._cut_off()
         elif self._in_head and self._head_bytes == 0:
             self._close()  # it owed nothing: a connection that nobody used
         else:
@@ -226,6 +229,13 @@ class GuardedProtocol(OneWriteProtocol):
     def _close(self) -> None:
         self.transport.close()
         self._due = self.loop.time() + self._limits.stalled_seconds
+
+    def _cut_off(self) -> None:
+        # Without this, the kernel would keep what it took from us and go on offering it.
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.abort()
 
     def _is_too_long(self) -> bool:
         size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
