@@ -55,9 +55,7 @@ class LimitSettings(BaseModel, frozen=True, extra="forbid"):
         description="jobs of one account that may wait behind its concurrency limit; past it 429",
     )
     watchers: int = Field(
-        1024,
-        gt=0,
-        description="requests of one account that wait for a job (?wait= and /events) at a time",
+        1024, gt=0, description="requests of one account that wait at a time (?wait= and /events)"
     )
     wrong_keys_per_minute: int = Field(
         20,
@@ -70,20 +68,13 @@ class LimitSettings(BaseModel, frozen=True, extra="forbid"):
 class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
     """What a connection may hold, and for how long, before it has earned anything."""
 
-    head_seconds: float = Field(
-        10.0, gt=0, description="for the request line and all headers, from the connection on"
-    )
-    body_seconds: float = Field(
-        30.0, gt=0, description="for all of a body, from the end of its headers on"
-    )
-    idle_seconds: float = Field(
-        5.0, gt=0, description="between a reply and the next request on its connection"
-    )
+    head_seconds: float = Field(10.0, gt=0, description="for all headers, from the connection on")
+    body_seconds: float = Field(30.0, gt=0, description="for a whole body, from its headers on")
+    idle_seconds: float = Field(5.0, gt=0, description="between a reply and the next request")
     stalled_seconds: float = Field(
         30.0,
         gt=0,
-        description="for a reader to take in what waits for it, at most 128 KiB, before it is cut"
-        " off; the slowest that passes reads some 2 KiB a second",
+        description="for a reader to take in what the server has ready, before it is cut off",
     )
     total: int = Field(
         8192, gt=0, description="open connections in all; the next are answered 503 and closed"
