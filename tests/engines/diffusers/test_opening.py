@@ -55,6 +55,10 @@ def schnell(source: object, **fields: Any) -> Weights:
     return Weights(model="flux-1-schnell", source=str(source), steps=2, **fields)
 
 
+def turbo(source: object) -> Weights:
+    return Weights(model="krea-2-turbo", source=str(source))
+
+
 def painted(weights: Weights, **options: Any) -> Pixels:
     engine = DiffusersEngine(weights, Options(**options))
     engine.load()
@@ -227,6 +231,18 @@ def test_a_pipeline_that_the_library_does_not_know_is_named(folder: Path) -> Non
     assert "FluxOmega" in refusal(schnell(folder))
 
 
+def test_another_models_weights_are_refused(saved: Path, folder: Path, tmp_path: Path) -> None:
+    """Under a false name they would escape what their licence asks: filters, acknowledgement."""
+    krea2 = tmp_path / "krea2"
+    krea2.mkdir()
+    (krea2 / "model_index.json").write_text(json.dumps({"_class_name": "Krea2Pipeline"}))
+    assert "holds a Krea2Pipeline" in refusal(schnell(krea2))
+    assert "holds a FluxPipeline" in refusal(turbo(saved))
+    config = folder / "transformer" / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"guidance_embeds": True}))
+    assert "holds FLUX.1 [dev]" in refusal(schnell(folder))
+
+
 def test_parts_that_do_not_fit_together_are_refused(folder: Path) -> None:
     index = json.loads((folder / "model_index.json").read_text())
     index["transformer"] = ["diffusers", "Krea2Transformer2DModel"]
@@ -243,7 +259,7 @@ def test_a_file_that_is_not_a_whole_transformer_is_refused(folder: Path, tmp_pat
     tensors = load_file(krea2 / TRANSFORMER)
     del tensors["img_in.weight"]
     save_file(tensors, krea2 / "half.safetensors")
-    assert "not a whole Krea2Transformer2DModel" in refusal(schnell(krea2 / "half.safetensors"))
+    assert "not a whole Krea2Transformer2DModel" in refusal(turbo(krea2 / "half.safetensors"))
 
 
 def test_weights_can_lie_in_bf16_and_norms_stay_in_float32(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from safelight.catalog.request import ImageRequest
 from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.rack import StyleRack
 from safelight.engines.diffusers.sources import is_data
-from safelight.engines.diffusers.weights_on_disk import locate, read_index
+from safelight.engines.diffusers.weights_on_disk import CLASSES, locate, read_index
 from safelight.errors import ConfigurationError, Unavailable
 
 log = logging.getLogger(__name__)
@@ -44,15 +44,6 @@ FAMILIES: Mapping[str, Family] = {
     ),
 }
 PLAIN = Family()  # of a class we know nothing about
-CLASSES: Mapping[str, str] = {  # by the catalog's ids, for weights that are elsewhere
-    "krea-2-turbo": "Krea2Pipeline",
-    "krea-2-raw": "Krea2Pipeline",
-    "flux-1-dev": "FluxPipeline",
-    "flux-1-schnell": "FluxPipeline",
-    "flux-2-klein": "Flux2KleinPipeline",
-    "z-image-turbo": "ZImagePipeline",
-    "qwen-image": "QwenImagePipeline",
-}
 
 
 def unsupported(weights: Weights, options: Options, request: ImageRequest) -> str | None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,16 @@ LIBRARIES = ("diffusers", "transformers")  # what a part's class may come from; 
 PICKLES = (".bin", ".ckpt", ".pt", ".pth", ".pkl")
 TEXTS = ("*.json", "*.txt", "*.model", "*.jinja")  # all of a part but its weights
 MOST_HEADER_BYTES = 100_000_000  # what the format's own readers accept
+
+CLASSES: Mapping[str, str] = {  # by the catalog's ids, as the weights themselves say it
+    "krea-2-turbo": "Krea2Pipeline",
+    "krea-2-raw": "Krea2Pipeline",
+    "flux-1-dev": "FluxPipeline",
+    "flux-1-schnell": "FluxPipeline",
+    "flux-2-klein": "Flux2KleinPipeline",
+    "z-image-turbo": "ZImagePipeline",
+    "qwen-image": "QwenImagePipeline",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +77,36 @@ def describe(weights: Weights, options: Options) -> Description:
     """
     place = locate(weights, options)
     index = read_index(place.folder)
+    _check_model(weights, place, index)
     parts = tuple(
         _part(place, name, *library_and_class)
         for name, library_and_class in index.items()
         if is_part(library_and_class) and library_and_class[0] is not None
     )
     return Description(weights.model, weights.source, place, index["_class_name"], parts)
+
+
+def _check_model(weights: Weights, place: Place, index: dict[str, Any]) -> None:
+    """Raises ConfigurationError for another model's weights, whose licence asks for other things.
+
+    Of FLUX.1 only dev, which is not for commercial use, is told its guidance.
+    """
+    found, expected = index["_class_name"], CLASSES.get(weights.model)
+    if expected is not None and found != expected:
+        raise ConfigurationError(
+            f"{weights.model}: {place.folder} holds a {found}, and this model is a {expected}"
+        )
+    config = place.folder / "transformer" / "config.json"
+    if weights.model == "flux-1-schnell" and config.is_file():
+        try:
+            guided = json.loads(config.read_text()).get("guidance_embeds", False)
+        except (ValueError, OSError, AttributeError) as error:
+            raise ConfigurationError(f"{config} cannot be read: {error}") from None
+        if guided:
+            raise ConfigurationError(
+                f"{weights.model}: {place.folder} holds FLUX.1 [dev], whose licence is another:"
+                " configure it as flux-1-dev"
+            )
 
 
 def locate(weights: Weights, options: Options) -> Place:
