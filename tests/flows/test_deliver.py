@@ -204,6 +204,25 @@ def test_a_slow_receiver_delays_only_its_own_messages(books: Books, post: Post):
         assert len(hanging.calls) <= SETTINGS.limits.per_account
 
 
+def test_hundreds_of_receivers_that_wait_hide_nobody_and_cost_no_hurry(books: Books, post: Post):
+    waiting, alive = books.customer(1, "waiting"), books.customer(10, "alive")
+    books.write(
+        lambda tx: tx.execute(
+            "with recursive n(i) as (select 1 union all select i + 1 from n where i < 500)"
+            " insert into outbox (id, job_id, account_id, url, host, state, due_at_ms,"
+            " created_at_ms) select 'msg_' || i, 'job_' || i, $1, 'https://later/', 'h' || i,"
+            " 'pending', $2, $2 from n",
+            waiting.account_id, tx.now_ms + 3_600_000,
+        )
+    )  # fmt: skip
+    with receiving() as receiver:
+        post.ended(alive, receiver.url)
+        post.deliver(lambda: "delivered" in post.states())
+    assert len(receiver.calls) == 1
+    [row] = books.rows("select max(claims) as claims from outbox")
+    assert row["claims"] == 1
+
+
 def test_a_bell_is_heard_at_once(books: Books, post: Post):
     caller = books.customer(10)
     with receiving() as receiver:

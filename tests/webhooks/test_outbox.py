@@ -7,10 +7,11 @@ import pytest
 
 from keeping import Books
 from safelight.accounts import Caller
+from safelight.errors import TooManyRequests, UnknownDelivery
 from safelight.flows import redeliver, sweep
 from safelight.images import ImageStore
 from safelight.webhooks import outbox
-from safelight.webhooks.outbox import ATTEMPTS_MAX, RETRY_SECONDS, Attempt, InFlight, Message
+from safelight.webhooks.outbox import ATTEMPTS_MAX, Attempt, InFlight, Message
 
 LEASE_MS = 15_000
 BROKEN = Attempt(duration_ms=7, status=500, reason="the receiver answered 500", answer="oh")
@@ -79,7 +80,7 @@ def test_a_message_commits_with_the_outcome_and_not_before(books: Books, desk: D
 def test_failed_attempts_are_repeated_after_one_two_and_four_seconds(books: Books, desk: Desk):
     desk.owe(books.customer(10))
     ids = set()
-    for seconds in (*RETRY_SECONDS, None):
+    for seconds in (1, 2, 4, None):
         [message] = desk.claim()
         ids.add(message.id)
         assert desk.record(message, BROKEN)
@@ -227,7 +228,7 @@ def test_a_redelivery_has_the_old_id_all_attempts_and_goes_on_in_the_log(books: 
     assert desk.record(message, TAKEN)
     books.clock.forward(hours=5)
     books.run(redeliver.redeliver(books.db, caller, message.id, "evolink", books.defaults))
-    for seconds in (*RETRY_SECONDS, 0):
+    for seconds in (1, 2, 4, 0):
         [again] = desk.claim()
         assert again.id == message.id
         assert desk.record(again, BROKEN)
@@ -243,6 +244,21 @@ def test_redelivering_what_is_on_its_way_changes_nothing(books: Books, desk: Des
     books.run(redeliver.redeliver(books.db, caller, message.id, "evolink", books.defaults))
     assert desk.claim("s2") == []
     assert desk.record(message, TAKEN)
+
+
+def test_a_redelivery_counts_as_a_request_of_the_account(books: Books, desk: Desk):
+    caller = books.customer(10, requests_per_minute=2)
+    desk.owe(caller)
+    [message] = desk.claim()
+
+    def again(message_id: str = message.id) -> None:
+        books.run(redeliver.redeliver(books.db, caller, message_id, "evolink", books.defaults))
+
+    with pytest.raises(UnknownDelivery):
+        again("msg_0")
+    again()
+    with pytest.raises(TooManyRequests):
+        again()
 
 
 def test_the_log_of_a_message_does_not_grow_for_ever(books: Books, desk: Desk):

@@ -16,6 +16,7 @@ from safelight.webhooks.outbox import BELL, FIRST, Attempt, Claimed, InFlight, M
 from safelight.webhooks.signing import Signer
 
 POLL_SECONDS = 2.0  # the safety net under the announcements
+NEXT_LOOK_SECONDS = 0.05  # where a look found nobody to serve, and did not come to an end
 LEASE_FACTOR = 1.5  # of an attempt's time: how long a dead sender keeps its messages
 ANSWER_BYTES_MAX = 64 * 1024
 ANSWER_BYTES_KEPT = 2048  # in the log
@@ -62,6 +63,7 @@ class Sender:
         self.stopping = False
         self._on_their_way: dict[asyncio.Task[None], Message] = {}
         self._after = FIRST  # who was served last
+        self._complete = True  # the last look at the outbox saw every receiver
         db.subscribe(self._heard)
 
     async def run(self) -> None:
@@ -100,6 +102,7 @@ class Sender:
             )
             return claimed, [await self._secrets(tx, message) for message in claimed.messages]
 
+        self._complete = True
         if places <= 0:
             return []
         try:
@@ -110,9 +113,7 @@ class Sender:
         except Unavailable as error:  # a locked or full database: it may pass
             log.error("cannot claim webhooks: %s", error.__cause__)
             return []
-        self._after = claimed.after
-        if not claimed.complete:
-            self._wake.set()  # others may be due too
+        self._after, self._complete = claimed.after, claimed.complete
         return list(zip(claimed.messages, secrets, strict=True))
 
     async def _secrets(self, tx: Transaction, message: Message) -> list[str]:
@@ -128,7 +129,7 @@ class Sender:
         return await self._db.read(read)
 
     async def _sleep(self) -> None:
-        seconds = POLL_SECONDS
+        seconds = POLL_SECONDS if self._complete else NEXT_LOOK_SECONDS
         with contextlib.suppress(Unavailable):
             due_ms, now_ms = await self._next_due()
             if due_ms is not None and due_ms > now_ms:
