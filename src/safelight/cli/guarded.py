@@ -11,11 +11,11 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from safelight.api import sealing
 from safelight.api.peers import is_loopback, peer_of
-from safelight.cli.one_write import OneWriteProtocol, Seal
+from safelight.cli.one_write import NO_SEAL, OneWriteProtocol, Seal
 from safelight.errors import InvalidRequest, Unavailable
 from safelight.settings import ConnectionSettings
 
-PATROL_SECONDS = 0.5  # how late a deadline may be noticed; requests arm no timers
+PATROL_SECONDS = 0.5  # how late a deadline may be; requests arm no timers and read no clock
 HEAD_BYTES_MAX = 16 * 1024  # of the request line and headers; the parser itself has no limit
 HEADERS_MAX = 100
 PIPELINED_MAX = 16  # requests that may wait behind one on their connection
@@ -34,7 +34,7 @@ class Guard:
         self.limits = limits
         hsts = sealing.strict_transport(public_url)
         self.seal = Seal(hsts, sealing.WITHOUT_POLICY, sealing.WITHOUT_CACHING)
-        lines = b"".join(self.seal)
+        lines = self.seal.common.removesuffix(b"\r\n")
         self.replies = {
             400: sealing.refusal(b"400 Bad Request", InvalidRequest("This is not HTTP/1.1"), lines),
             408: sealing.refusal(
@@ -51,6 +51,7 @@ class Guard:
                 b"retry-after: 5\r\n" + lines,
             ),
         }
+        self._tick(asyncio.get_running_loop().time())
         self._open: set[GuardedProtocol] = set()
         self._from: dict[str, int] = {}
 
@@ -78,14 +79,22 @@ class Guard:
         else:
             self._from.pop(peer, None)
 
+    def _tick(self, now: float) -> None:
+        """When that is due which begins before the next tick."""
+        self.now = now
+        self.head_due = now + PATROL_SECONDS + self.limits.head_seconds
+        self.body_due = now + PATROL_SECONDS + self.limits.body_seconds
+        self.idle_due = now + PATROL_SECONDS + self.limits.idle_seconds
+        self.stalled_due = now + PATROL_SECONDS + self.limits.stalled_seconds
+
     async def patrol(self) -> None:
         """End what is late, for as long as the server runs."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(PATROL_SECONDS)
-            now = loop.time()
-            for connection in [c for c in self._open if c.is_late(now)]:
-                connection.end(now)
+            self._tick(loop.time())
+            for connection in [c for c in self._open if c.is_late()]:
+                connection.end()
 
 
 class GuardedProtocol(OneWriteProtocol):
@@ -94,10 +103,8 @@ class GuardedProtocol(OneWriteProtocol):
     def __init__(self, guard: Guard, *arguments: Any, **named: Any):
         super().__init__(*arguments, **named)
         self._guard = guard
-        self._limits = guard.limits
         self._due = NEVER  # when the head, the body or the next request must have come
-        self._stalled_since = NEVER  # when the peer stopped reading what we write
-        self._is_first = True
+        self._stalled_due = NEVER  # when the peer must have read what we wrote
         self._in_head = True
         self._long_head = False
         self._head_bytes = 0
@@ -108,7 +115,7 @@ class GuardedProtocol(OneWriteProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self.transport.seal = self._guard.seal
-        self._due = self.loop.time() + self._limits.head_seconds
+        self._due = self._guard.head_due
         if not self._guard.admit(self):
             self._refuse(503)
 
@@ -120,6 +127,8 @@ class GuardedProtocol(OneWriteProtocol):
         if self.transport.is_closing():
             return
         if self._in_head:
+            if self._head_bytes == 0 and self.cycle is not None:
+                self._due = self._guard.head_due  # the first is due from the connection on
             self._head_bytes += len(data)
         else:
             self._framed_bytes += len(data)
@@ -138,17 +147,6 @@ class GuardedProtocol(OneWriteProtocol):
         elif self._framed_bytes > FRAMING_BYTES_MAX + FRAMING_FACTOR * self._body_bytes:
             self._refuse(400)
 
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        if self._is_first:
-            self._is_first = False  # counted from the connection on
-        else:
-            self._due = self.loop.time() + self._limits.head_seconds
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # else it is a trailer, and would be read as a header
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
         if len(self.headers) > HEADERS_MAX or (self._long_head and self._is_too_long()):
             self._refusal = 431
@@ -159,8 +157,9 @@ class GuardedProtocol(OneWriteProtocol):
             self._take_authority()
         self._in_head = False
         self._head_bytes = self._body_bytes = self._framed_bytes = 0
-        self._due = self.loop.time() + self._limits.body_seconds
+        self._due = self._guard.body_due
         super().on_headers_complete()
+        self.headers = []  # takes the trailers, which the application would read as headers
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -169,44 +168,40 @@ class GuardedProtocol(OneWriteProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._in_head = True
-        replied = self.cycle.response_complete
-        self._due = self.loop.time() + self._limits.idle_seconds if replied else NEVER
+        self._due = self._guard.idle_due if self.cycle.response_complete else NEVER
 
     def on_response_complete(self) -> None:
         """In place of uvicorn's: no timer for each reply, and nothing read while requests wait."""
         self.transport.expects_head = True
         self.server_state.total_requests += 1
-        now = self.loop.time()
         if self.transport.is_closing():
-            self._due = now + self._limits.stalled_seconds
+            self._due = self._guard.stalled_due
         elif self.pipeline:
             if self._due != NEVER:
-                self._due = now + self._limits.body_seconds
+                self._due = self._guard.body_due
             self._start_asgi_task(*self.pipeline.pop())
         else:
             self.flow.resume_reading()
             if self._due == NEVER:
-                self._due = now + self._limits.idle_seconds
+                self._due = self._guard.idle_due
 
     def pause_writing(self) -> None:
-        self._stalled_since = self.loop.time()
+        self._stalled_due = self._guard.stalled_due
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        self._stalled_since = NEVER
+        self._stalled_due = NEVER
         super().resume_writing()
 
-    def is_late(self, now: float) -> bool:
+    def is_late(self) -> bool:
         """Whether the patrol has to end this connection."""
-        if now - self._stalled_since > self._limits.stalled_seconds:
-            return True
+        now = self._guard.now
         # While requests wait their turn we read nothing, so nothing can be owed.
-        return now > self._due and not self.pipeline
+        return now > self._stalled_due or (now > self._due and not self.pipeline)
 
-    def end(self, now: float) -> None:
+    def end(self) -> None:
         """Close what is late; cut off what did not read what it was sent before, either."""
-        is_stalled = now - self._stalled_since > self._limits.stalled_seconds
-        if is_stalled or self.transport.is_closing():
+        if self._guard.now > self._stalled_due or self.transport.is_closing():
             self._cut_off()
         elif self._in_head and self._head_bytes == 0:
             self._close()  # it owed nothing: a connection that nobody used
@@ -221,14 +216,14 @@ class GuardedProtocol(OneWriteProtocol):
             if cycle is not None:
                 cycle.disconnected = True  # whoever still works on it has nobody to tell
                 cycle.message_event.set()
-            self.transport.seal = Seal()  # these replies have theirs
+            self.transport.seal = NO_SEAL  # these replies have theirs
             self.transport.expects_head = False
             self.transport.write(self._guard.replies[status])
         self._close()
 
     def _close(self) -> None:
         self.transport.close()
-        self._due = self.loop.time() + self._limits.stalled_seconds
+        self._due = self._guard.stalled_due
 
     def _cut_off(self) -> None:
         # Without this, the kernel would keep what it took from us and go on offering it.

@@ -1,7 +1,7 @@
 """uvicorn's protocol, with a reply's head and body in one write: one packet, one wake-up."""
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -10,12 +10,26 @@ OWN_POLICY = b"\r\ncontent-security-policy:"
 OWN_CACHING = b"\r\ncache-control:"
 
 
-class Seal(NamedTuple):
+class Seal:
     """Finished header lines that replies get on their way out."""
 
-    every: bytes = b""
-    without_policy: bytes = b""  # for replies that have no content policy of their own
-    without_caching: bytes = b""  # for replies that do not say who may keep them
+    def __init__(self, every: bytes = b"", policy: bytes = b"", caching: bytes = b""):
+        """`policy` and `caching` are for replies that have no such headers of their own."""
+        self.policy = policy
+        self.caching = caching
+        self.common = every + policy + caching + b"\r\n"  # ends the head, too
+
+    def put_on(self, head: bytes) -> bytes:
+        """The head with those of the lines that it needs."""
+        more = self.common
+        if OWN_CACHING in head:
+            more = more.replace(self.caching, b"")
+        if OWN_POLICY in head:
+            more = more.replace(self.policy, b"")
+        return head[:-2] + more
+
+
+NO_SEAL = Seal()
 
 
 class OneWriteProtocol(HttpToolsProtocol):
@@ -39,7 +53,7 @@ class JoiningTransport:
         self._loop = loop
         self._held = b""
         self.expects_head = True  # what is written next begins a reply
-        self.seal = Seal()
+        self.seal = NO_SEAL
         # What uvicorn asks on the way of every request, without a detour.
         self.is_closing = transport.is_closing
         self.pause_reading = transport.pause_reading
@@ -48,13 +62,7 @@ class JoiningTransport:
     def write(self, data: bytes) -> None:
         if self.expects_head and data != INTERIM:
             self.expects_head = False
-            every, policy, caching = self.seal
-            self._held = b"%b%b%b%b\r\n" % (
-                data[:-2],  # without the empty line that ends a head
-                every,
-                b"" if OWN_POLICY in data else policy,
-                b"" if OWN_CACHING in data else caching,
-            )
+            self._held = self.seal.put_on(data)
             self._loop.call_soon(self._release)
             return
         if self._held:
