@@ -238,6 +238,7 @@ BLANK = Picture(np.zeros((1, 1, 3), np.uint8), 0)
         ([EngineError("no", retryable=True)], "no", True),
         ([ZeroDivisionError()], "unexpectedly", True),
         ([MemoryError()], "memory", False),
+        ([type("OutOfMemoryError", (RuntimeError,), {})()], "memory", False),  # torch's
         ([Aside(fail), BLANK], "the aside failed", False),
         ([Aside(panic), BLANK], "unexpectedly", True),
     ],

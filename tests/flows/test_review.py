@@ -7,6 +7,7 @@ import pytest
 from keeping import Books
 from safelight.engines import Pixels
 from safelight.engines.fake import FakeEngine
+from safelight.flows import sweep
 from safelight.moderation import ALLOWED, Category, Moderator, Verdict
 from working import Raising, Studio
 
@@ -89,6 +90,16 @@ def test_a_picture_that_is_refused_is_never_stored(studio: Studio, pictures: Siz
     assert studio.names(job, "final") == []
     assert studio.files() == set(studio.names(job, "preview"))
     studio.assert_nothing_was_charged()
+
+
+def test_previews_of_a_picture_that_is_refused_are_swept(studio: Studio):
+    """Links to them were given out while the picture was made."""
+    studio.moderator = Moderator([Words()], [Sizes(refused=1024)])
+    slow = FakeEngine(seconds=0.4)
+    [job] = studio.work(slow, studio.order(width=1024, height=1024))
+    assert studio.names(job, "preview"), "one was stored"
+    studio.books.run(sweep.remove_expired_pictures(studio.books.db, studio.store))
+    assert studio.files() == set()
 
 
 def test_a_preview_that_is_refused_is_not_stored_and_the_job_goes_on(studio: Studio):

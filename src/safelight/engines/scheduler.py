@@ -234,7 +234,8 @@ def _told(error: BaseException, engine: str) -> Exception:
     """The error as the worker knows it: whatever an engine raises is a failed attempt, no crash."""
     if isinstance(error, EngineError | Cancelled):
         return error
-    if isinstance(error, MemoryError):
+    # Torch's own class is known by its name, as nothing here may import torch.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return EngineError("The engine ran out of memory.", code=JobErrorCode.RESOURCE_EXHAUSTED)
     log.error("the engine %s raised", engine, exc_info=error)
     return EngineError("The engine failed unexpectedly.", retryable=True)

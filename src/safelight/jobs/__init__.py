@@ -290,6 +290,15 @@ async def add_picture(
         await tx.execute("update jobs set picture_count = picture_count + 1 where id = $1", job.id)
 
 
+async def expire_previews(tx: Transaction, job: Job) -> None:
+    """Let the sweep remove them now: links to them have been given out."""
+    await tx.execute(
+        "update pictures set expires_at_ms = $1"
+        " where job_id = $2 and kind = 'preview' and expires_at_ms > $1",
+        tx.now_ms, job.id,
+    )  # fmt: skip
+
+
 async def pictures_of(tx: Transaction, row: Row, link: Link) -> list[JobPicture]:
     if row["picture_count"] == 0 and not row["has_preview"]:
         return []

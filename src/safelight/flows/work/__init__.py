@@ -19,6 +19,9 @@ from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job, State, ending
 
 POLL_SECONDS = 1.0  # the safety net under the announcements
+LOOK_SECONDS = (
+    0.01  # a job that waits for others with its time nearly spent is not looked at sooner
+)
 STORING_JOBS_MAX = 2  # jobs that may be encoded and stored while the engine goes on
 
 log = logging.getLogger(__name__)
@@ -170,7 +173,12 @@ class Worker:
             if drawing.done():
                 await progress.end()
                 return drawing.result()
-            left = self._settings.timeout_seconds - run.spent_seconds()
+            spent = run.spent_seconds()
+            left = (
+                0
+                if spent >= self._settings.timeout_seconds
+                else max(LOOK_SECONDS, self._settings.timeout_seconds - spent)
+            )
         await self._stop_overdue(attempt, drawing)
         raise EngineError(
             f"The picture took longer than {self._settings.timeout_seconds:g} seconds.",
@@ -247,6 +255,8 @@ class Worker:
                 await ending.settle(
                     tx, job, State.FAILED, self._settings.defaults, error.code, error.detail
                 )
+            if error.code is JobErrorCode.CONTENT_POLICY_VIOLATION:
+                await jobs.expire_previews(tx, job)
 
         log.warning("job %s attempt %d: %s", job.id, job.attempt, error.code)
         await self._db.write(commit)
@@ -262,6 +272,8 @@ class Worker:
                     ours = await self._db.write_soon(lambda tx, job=job: jobs.renew_lease(tx, job))  # type: ignore[misc]
                 except Unavailable as error:
                     log.error("cannot renew a lease: %s", error.__cause__)
+                except Exception:  # a mistake of ours must not end all leases, silently
+                    log.exception("job %s: its lease was not renewed", job.id)
                 else:
                     if not ours:
                         attempt.stop()
