@@ -53,7 +53,9 @@ def pick_device(options: Options) -> torch.device:
         try:
             device = torch.device(options.device)
         except RuntimeError:
-            raise ConfigurationError(f"{options.device} is no device torch knows") from None
+            raise ConfigurationError(
+                f"{options.device} is no device torch knows: say auto, cuda, cuda:1, mps or cpu"
+            ) from None
         if device.type == "cuda" and (device.index or 0) >= gpus:
             raise ConfigurationError(f"There is no GPU {options.device}: torch sees {gpus}")
         if device.type == "mps" and not torch.backends.mps.is_available():

@@ -65,7 +65,9 @@ def read_list(folder: Path) -> list[Style]:
     try:
         entries = tomllib.loads((folder / LIST).read_text()).get("styles", [])
     except FileNotFoundError:
-        raise ConfigurationError(f"The styles' folder {folder} has no {LIST}") from None
+        raise ConfigurationError(
+            f"The styles' folder {folder} has no {LIST}: `safelight styles pin` writes one"
+        ) from None
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{folder / LIST} cannot be read: {error}") from None
     if not isinstance(entries, list):

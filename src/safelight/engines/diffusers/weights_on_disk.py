@@ -155,7 +155,7 @@ def _from_hub(hub_id: str, weights: Weights, options: Options, *, transformer: b
     if not isinstance(index, str):
         raise ConfigurationError(
             f"{weights.model}: {hub_id} is neither a folder nor in the local hub cache."
-            " Download it, or allow the server to"
+            " Mend the path, download it, or set SAFELIGHT_TORCH__DOWNLOAD=true"
         )
     return Path(index).parent
 
