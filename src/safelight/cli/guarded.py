@@ -23,7 +23,7 @@ PIPELINED_MAX = 16  # requests that may wait behind one on their connection
 FRAMING_BYTES_MAX = 64 * 1024
 FRAMING_FACTOR = 8
 PER_ADDRESS = 256  # unless set; not of this machine, where the proxy in front of us is
-NEVER = float("inf")
+NEVER = UNLIMITED = float("inf")
 NO_LINGER = struct.pack("ii", 1, 0)
 
 
@@ -65,9 +65,9 @@ class Guard:
         address = connection.client[0] if connection.client else ""
         peer = peer_of(address)
         count = self._from[peer] = self._from.get(peer, 0) + 1
-        per_address = self.limits.per_address
+        per_address: float | None = self.limits.per_address
         if per_address is None:
-            per_address = self.limits.total if is_loopback(address) else PER_ADDRESS
+            per_address = UNLIMITED if is_loopback(address) else PER_ADDRESS
         return len(self._open) <= self.limits.total and count <= per_address
 
     def gone(self, connection: "GuardedProtocol") -> None:
