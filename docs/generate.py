@@ -31,7 +31,7 @@ def settings_page() -> str:
         "Read once at start, from `SAFELIGHT_*` variables, else from the TOML file that",
         "`SAFELIGHT_CONFIG` names (there `engine.threads` is `threads` under `[engine]`). A",
         "variable with the prefix that is none of these is an error. `safelight settings` prints",
-        "what is in force. This page is generated from `src/safelight/settings.py`.",
+        "what is in force. This page is generated from `src/safelight/settings`.",
         "",
         "| variable | default | meaning |",
         "|---|---|---|",

@@ -8,14 +8,14 @@ import pytest
 
 from safelight import settings
 from safelight.errors import ConfigurationError
-from safelight.settings import Settings
+from safelight.settings import Settings, sections
 
 SECTIONS = {
-    "webhooks": settings.WebhookSettings,
-    "limits": settings.LimitSettings,
-    "connections": settings.ConnectionSettings,
-    "engine": settings.EngineSettings,
-    "torch": settings.TorchSettings,
+    "webhooks": sections.WebhookSettings,
+    "limits": sections.LimitSettings,
+    "connections": sections.ConnectionSettings,
+    "engine": sections.EngineSettings,
+    "torch": sections.TorchSettings,
 }
 
 

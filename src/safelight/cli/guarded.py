@@ -13,7 +13,7 @@ from safelight.api import sealing
 from safelight.api.peers import is_loopback, peer_of
 from safelight.cli.one_write import NO_SEAL, OneWriteProtocol, Seal
 from safelight.errors import InvalidRequest, Unavailable
-from safelight.settings import ConnectionSettings
+from safelight.settings.sections import ConnectionSettings
 
 PATROL_SECONDS = 0.5  # how late a deadline may be; requests arm no timers and read no clock
 HEAD_BYTES_MAX = 16 * 1024  # of the request line and headers; the parser itself has no limit
