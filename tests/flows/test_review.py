@@ -1,10 +1,13 @@
 """What content filters refuse is never drawn, stored, linked or charged; and they fail closed."""
 
+from base64 import b64encode
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keeping import Books
+from safelight import images
 from safelight.engines import Pixels
 from safelight.engines.fake import FakeEngine
 from safelight.flows import sweep
@@ -73,6 +76,17 @@ def test_words_that_are_refused_never_reach_the_engine(
     [job] = studio.work(engine, studio.order(prompt, strict_moderation=strict))
     assert (job.state, job.error_code, engine.requests) == ("failed", code, 0)
     assert "forbidden" not in (job.error_message or "")
+    studio.assert_nothing_was_charged()
+
+
+def test_a_picture_to_start_from_that_is_refused_never_reaches_the_engine(studio: Studio):
+    studio.moderator = Moderator([Words()], [Sizes(refused=1024)])
+    png = images.encode_png(np.zeros((64, 64, 3), np.uint8))
+    source = {"image_url": f"data:image/png;base64,{b64encode(png).decode()}"}
+    engine = Raising(AssertionError())
+    order = studio.order(width=1024, height=1024, parameters=source)
+    [job] = studio.work(engine, order)
+    assert (job.error_code, engine.requests) == ("content_policy_violation", 0)
     studio.assert_nothing_was_charged()
 
 

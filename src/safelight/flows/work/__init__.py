@@ -147,7 +147,7 @@ class Worker:
     async def _draw(self, attempt: Attempt) -> list[Picture] | None:
         """The engine's pictures; None when there are none to come, and the job is settled."""
         try:
-            await self._review.check_prompt(attempt.job)
+            await self._review.check_request(attempt.job)
             return await self._generate(attempt)
         except Cancelled:
             self._attempts.pop(attempt.job.id, None)

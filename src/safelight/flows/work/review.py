@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from safelight.engines import Picture
+from safelight.engines.diffusers.sources import read_picture
 from safelight.errors import EngineError
 from safelight.jobs import Job
 from safelight.moderation import Moderator
@@ -23,10 +24,10 @@ class Review:
         """Read the filters' weights now rather than at the first job. Raises EngineError."""
         self._moderator.load()
 
-    async def check_prompt(self, job: Job) -> None:
-        """Raises EngineError when the words may not be drawn."""
+    async def check_request(self, job: Job) -> None:
+        """Raises EngineError when the words, or the picture to start from, may not be drawn."""
         if self._required(job):
-            await asyncio.to_thread(self._check_prompt, job)
+            await asyncio.to_thread(self._check_request, job)
 
     async def check_pictures(self, job: Job, pictures: Sequence[Picture]) -> None:
         """Raises EngineError when one of them may not be shown: then none may be stored."""
@@ -41,9 +42,12 @@ class Review:
             return False
         return True
 
-    def _check_prompt(self, job: Job) -> None:
+    def _check_request(self, job: Job) -> None:
         request = job.request
         self._moderator.check_prompt(request.prompt, strict=request.strict_moderation).enforce()
+        if source := request.parameters.get("image_url"):
+            pixels = read_picture(source, request.width, request.height)
+            self._check_picture(job, Picture(pixels, seed=0))
 
     def _check_picture(self, job: Job, picture: Picture) -> None:
         request = job.request
