@@ -87,6 +87,18 @@ def learn(scheduler: Scheduler, engine: Ticking, *widths: int) -> None:
         engine.gate.clear()
 
 
+def arriving(scheduler: Scheduler, engine: Ticking, *, after: int) -> list[Run]:
+    """A short job that comes once the long one has done so many steps; empty until then."""
+    short: list[Run] = []
+
+    def on_step(prompt: str, number: int) -> None:
+        if (prompt, number) == ("long", after):
+            short.extend(start(scheduler, engine, request("short")))
+
+    engine.on_step = on_step
+    return short
+
+
 def test_jobs_of_one_size_are_finished_one_after_another(scheduler: Scheduler, clock: Clock):
     engine = Ticking(clock)
     runs = start(scheduler, engine, request("a"), request("b"), request("c"))
@@ -98,13 +110,8 @@ def test_jobs_of_one_size_are_finished_one_after_another(scheduler: Scheduler, c
 def test_a_short_job_that_comes_later_is_done_first(scheduler: Scheduler, clock: Clock):
     engine = Ticking(clock)
     learn(scheduler, engine, 1, 5)
-    begun = threading.Event()
-    engine.on_step = lambda prompt, number: begun.set()
     [long] = start(scheduler, engine, request("long", 5))
-    short: list[Run] = []
-    engine.on_step = lambda prompt, number: short.extend(
-        start(scheduler, engine, request("short")) if (prompt, number) == ("long", 2) else []
-    )
+    short = arriving(scheduler, engine, after=2)
     engine.gate.set()
     wait(long, *short)
     assert engine.diary == ["long"] * 2 + ["short"] * 8 + ["long"] * 6
@@ -113,10 +120,7 @@ def test_a_short_job_that_comes_later_is_done_first(scheduler: Scheduler, clock:
 def test_a_long_job_that_is_nearly_done_is_not_passed(scheduler: Scheduler, clock: Clock):
     engine = Ticking(clock)
     learn(scheduler, engine, 1, 5)
-    short: list[Run] = []
-    engine.on_step = lambda prompt, number: short.extend(
-        start(scheduler, engine, request("short")) if (prompt, number) == ("long", 7) else []
-    )
+    short = arriving(scheduler, engine, after=7)
     [long] = start(scheduler, engine, request("long", 5))
     engine.gate.set()
     wait(long)
@@ -129,10 +133,7 @@ def test_a_job_is_not_thought_long_because_another_chose_many_steps(
 ):
     engine = Ticking(clock)
     learn(scheduler, engine, 1)
-    short: list[Run] = []
-    engine.on_step = lambda prompt, number: short.extend(
-        start(scheduler, engine, request("short")) if (prompt, number) == ("long", 2) else []
-    )
+    short = arriving(scheduler, engine, after=2)
     [long] = start(scheduler, engine, request("long", steps=100))
     engine.gate.set()
     wait(long, *short)
