@@ -43,7 +43,7 @@ def test_terms_are_acknowledged_by_a_model_that_exists():
 
 def test_each_configured_model_has_its_own_engine_with_the_catalog_s_defaults():
     config = Settings(models={"krea-2-turbo": "/t", "krea-2-raw": "/r"}, stand_in="mini")
-    roster = build_roster(config, worker=3)
+    roster = build_roster(config, CATALOG, worker=3)
     turbo, raw = roster.choose("krea-2-turbo"), roster.choose("krea-2-raw")
     assert turbo is not None
     assert raw is not None
@@ -58,7 +58,7 @@ def test_each_configured_model_has_its_own_engine_with_the_catalog_s_defaults():
 
 
 def test_a_model_that_nobody_makes_is_not_made_by_a_stand_in_beside_real_weights():
-    roster = build_roster(Settings(models={"krea-2-turbo": "/t"}))
+    roster = build_roster(Settings(models={"krea-2-turbo": "/t"}), CATALOG)
     assert roster.choose("z-image-turbo") is None
 
 

@@ -43,17 +43,17 @@ def open_database(config: Settings) -> Database:
     return SqliteDatabase(config.database_path)
 
 
-def build_roster(config: Settings, models: Catalog | None = None, worker: int = 0) -> Roster:
+def build_roster(config: Settings, models: Catalog, worker: int = 0) -> Roster:
     """The engines of this install, for the worker of this number; none loads anything yet."""
-    models = models or load_catalog(config)
-    return Roster(open_weights.engines(config, models, worker), _stand_in(config))
+    return Roster(open_weights.engines(config, models, worker), build_stand_in(config))
 
 
 def load_catalog(config: Settings) -> Catalog:
     return catalog.load(config.credits_per_usd)
 
 
-def _stand_in(config: Settings) -> Engine | None:
+def build_stand_in(config: Settings) -> Engine | None:
+    """Who draws what nobody else here can make."""
     if config.stands_in == "fake":
         from safelight.engines.fake import FakeEngine
 

@@ -15,7 +15,12 @@ from pydantic import BaseModel, SecretStr
 from safelight import catalog, settings
 from safelight.catalog.prices import credits_text
 from safelight.cli import open_weights
-from safelight.cli.assembly import build_roster, load_catalog, run_with_database
+from safelight.cli.assembly import (
+    build_roster,
+    build_stand_in,
+    load_catalog,
+    run_with_database,
+)
 from safelight.db import Database
 from safelight.errors import ConfigurationError, ModelNotAllowed
 from safelight.ledger.verify import verify
@@ -25,9 +30,10 @@ DISK_BYTES_MIN = 1 << 30
 
 
 def models(config: Settings) -> list[dict[str, Any]]:
-    roster = build_roster(config)
+    offered = load_catalog(config)
+    roster = build_roster(config, offered)
     found = []
-    for model in catalog.load(config.credits_per_usd).models.values():
+    for model in offered.models.values():
         choice = roster.choose(model.id)
         if choice is None:
             made_by = "nobody here"
@@ -85,7 +91,7 @@ def doctor(config: Settings) -> list[dict[str, Any]]:
         _check("home", lambda: _home(config.home)),
         _check("secret", lambda: _secret(config)),
         _check("database", lambda: _database(config)),
-        _check("catalog", lambda: f"{len(catalog.load(config.credits_per_usd).models)} models"),
+        _check("catalog", lambda: f"{len(load_catalog(config).models)} models"),
     ]
     for name, source in config.models.items():
         checks.append(_check(f"weights of {name}", partial(_weights, config, name, source)))
@@ -187,8 +193,8 @@ def _styles(config: Settings) -> str:
 
 
 def _stand_in(config: Settings) -> str:
-    roster = build_roster(config.model_copy(update={"models": {}, "stand_in": config.stands_in}))
-    for engine in roster.engines:
-        engine.load()
-        return f"{engine.name} is loaded"
-    raise ConfigurationError("no engine: set stand_in, or name a model's weights")
+    engine = build_stand_in(config)
+    if engine is None:
+        raise ConfigurationError("no engine: set stand_in, or name a model's weights")
+    engine.load()
+    return f"{engine.name} is loaded"

@@ -58,16 +58,4 @@ def weights_of(model: Model, source: str) -> Weights:
 
 
 def options_of(config: Settings, worker: int) -> Options:
-    torch = config.torch
-    return Options(
-        device=torch.device,
-        worker=worker,
-        precision=torch.precision,
-        offload=torch.offload,
-        compile=torch.compile,
-        attention=torch.attention,
-        text_tokens=torch.text_tokens,
-        preview_steps=torch.preview_steps,
-        styles=torch.styles,
-        download=torch.download,
-    )
+    return Options(worker=worker, **config.torch.model_dump())
