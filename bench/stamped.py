@@ -62,7 +62,7 @@ class StampedEngine:
     def load(self) -> None:
         """The picture is made already."""
 
-    def unsupported(self, request: ImageRequest) -> str | None:
+    def unsupported(self, request: ImageRequest) -> None:
         return None
 
     def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:

@@ -10,11 +10,13 @@ from typing import Any
 from keeping import Books, link, request
 from safelight import jobs
 from safelight.catalog.request import ImageRequest
+from safelight.egress import Egress
 from safelight.engines import Aside, Engine, Made, Picture, Step
 from safelight.engines.fake import FakeEngine
 from safelight.flows.work import Worker, WorkSettings
 from safelight.flows.work.progress import PROGRESS_SECONDS
 from safelight.flows.work.review import Review
+from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
 from safelight.moderation import Moderator, NsfwClassifier, PromptRules
@@ -151,6 +153,7 @@ class Studio:
         self.store = ImageStore(folder, b"sixteen characters", "http://here")
         self.moderator = Moderator([PromptRules()], [NsfwClassifier()])
         self.moderated = False
+        self.egress: Egress | None = None
 
     def order(self, prompt: str = "a cat", engine: str = "fake", **fields: Any) -> Job:
         return self.books.submit(self.caller, request=request(prompt, **fields), engine=engine)
@@ -163,7 +166,9 @@ class Studio:
             picture_seconds=60, jobs_max=jobs_max,
         )  # fmt: skip
         review = Review(self.moderator, lambda job: self.moderated)
-        return Worker(name, self.books.db, self.store, {"fake": engine}.get, review, settings)
+        sources = Sources(self.books.db, self.store, self.egress or Egress())
+        engines = {"fake": engine}.get
+        return Worker(name, self.books.db, self.store, engines, sources, review, settings)
 
     def work(self, engine: Engine, *ordered: Job, **options: Any) -> list[Job]:
         """Let a worker live until these jobs have ended; how they ended."""

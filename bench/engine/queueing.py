@@ -62,7 +62,7 @@ class PainterEngine:
     def load(self) -> None:
         self._painter.warm_up()
 
-    def unsupported(self, request: ImageRequest) -> str | None:
+    def unsupported(self, request: ImageRequest) -> None:
         return None
 
     def generate(self, request: ImageRequest) -> Iterator[Made]:

@@ -9,6 +9,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import numpy as np
 import numpy.typing as npt
@@ -120,6 +121,18 @@ class ImageStore:
             return None
         path = self._path(name)
         return path if path.is_file() else None
+
+    def is_own(self, url: str) -> bool:
+        """Whether it would be one of our links, were it good."""
+        return url.startswith(f"{self.public_url}/pictures/")
+
+    def find_own(self, url: str, now_ms: int) -> Path | None:
+        """The file behind a whole link of ours, as `open_link` finds it."""
+        split = urlsplit(url.removeprefix(f"{self.public_url}/pictures/"))
+        query = dict(parse_qsl(split.query))
+        return self.open_link(
+            split.path, query.get("expires", ""), query.get("signature", ""), now_ms
+        )
 
     def remove(self, name: str) -> None:
         if NAME_PATTERN.match(name):

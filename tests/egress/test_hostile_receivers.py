@@ -6,6 +6,8 @@ import time
 from typing import Any
 
 import pytest
+from urls import sockets_watched
+
 from receivers import (
     CHUNKED,
     MEBIBYTE,
@@ -23,8 +25,6 @@ from receivers import (
     send,
     silent,
 )
-from urls import sockets_watched
-
 from safelight.egress import Answer, Unreachable
 
 

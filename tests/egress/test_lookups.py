@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 
 import pytest
+from urls import sockets_watched
+
 from receivers import (
     NO_CONTENT,
     SCHEDULE_SLACK_SECONDS,
@@ -15,8 +17,6 @@ from receivers import (
     receiving,
     send,
 )
-from urls import sockets_watched
-
 from safelight.egress import Egress, Refused, Unreachable, parse_networks
 from safelight.egress.resolving import LOOKUPS_MAX, Lookups
 

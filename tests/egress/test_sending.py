@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import trustme
 import uvloop
+
 from receivers import (
     AUTHORITY,
     CHUNKED,
@@ -28,7 +29,6 @@ from receivers import (
     signed_by_itself,
     silent,
 )
-
 from safelight.egress import Answer, Egress, Unreachable
 from safelight.egress.sending import verifying_context
 

@@ -216,7 +216,7 @@ def test_any_prompt_makes_a_picture(engine: MiniEngine, prompt: str):
 
 def test_picture_inputs_are_named_as_unsupported(engine: MiniEngine):
     for name in ("image_url", "image_urls", "styles", "moodboards", "image_style_references"):
-        assert MiniEngine().unsupported(a_request(parameters={name: ["x"]})) == name
+        assert MiniEngine().unsupported(a_request(parameters={name: ["x"]})) == (name, None)
 
 
 def test_harmless_or_empty_parameters_are_supported():

@@ -16,6 +16,7 @@ from safelight.api.watch import Watch
 from safelight.catalog import Catalog, Model
 from safelight.catalog.request import ImageRequest
 from safelight.db import Database, Transaction
+from safelight.dialects.source_url import check_source
 from safelight.dialects.strict_json import BODY_BYTES_MAX
 from safelight.egress import Networks
 from safelight.engines.roster import Choice, Roster
@@ -80,13 +81,14 @@ class House:
         choice = self.roster.choose(model.id)
         if choice is None:
             raise ModelUnavailable(wire_name)
-        parameter = choice.engine.unsupported(request)
-        if parameter is not None:
+        if unsupported := choice.engine.unsupported(request):
+            parameter, reason = unsupported
             raise UnsupportedParameter(
                 f"{parameter} is not supported by the engine '{choice.engine.name}' that makes"
-                f" {wire_name} on this server",
+                f" {wire_name} on this server" + (f": {reason}" if reason else ""),
                 parameter=parameter,
             )
+        check_source(request, self.store.is_own, self.egress_allowed)
         return choice
 
 

@@ -28,6 +28,7 @@ from safelight.engines.roster import Roster
 from safelight.flows.deliver import DeliverySettings, Sender
 from safelight.flows.work import Worker, WorkSettings
 from safelight.flows.work.review import Review
+from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
 from safelight.moderation import Moderator, NsfwClassifier, PromptRules
@@ -114,11 +115,13 @@ def build_review(models: Catalog) -> Review:
 def build_worker(
     config: Settings, db: Database, roster: Roster, review: Review, worker_id: str
 ) -> Worker:
+    store = build_store(config, config.base_url)
     return Worker(
         worker_id,
         db,
-        build_store(config, config.base_url),
+        store,
         roster.named,
+        Sources(db, store, build_egress(config)),
         review,
         WorkSettings(
             defaults=default_limits(config),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,13 @@ class Note:
 Made = Step | Picture | Aside | Note
 
 
+class Unsupported(NamedTuple):
+    """A parameter of a request that an engine cannot honour."""
+
+    parameter: str
+    reason: str | None = None  # a clause for the caller, where there is more to say than that
+
+
 class Engine(Protocol):
     """Something that turns a request into pictures, one step at a time.
 
@@ -70,8 +77,8 @@ class Engine(Protocol):
         """Read weights and warm up; called once, in the worker, before the first request."""
         ...
 
-    def unsupported(self, request: ImageRequest) -> str | None:
-        """The name of a parameter this engine cannot honour, or None. Must not need `load`."""
+    def unsupported(self, request: ImageRequest) -> Unsupported | None:
+        """The first parameter that this engine cannot honour, or None. Must not need `load`."""
         ...
 
     def generate(self, request: ImageRequest) -> Iterator[Made]: ...

@@ -14,7 +14,7 @@ from threading import Event
 import numpy as np
 
 from safelight.catalog.request import ImageRequest
-from safelight.engines import Picture, Pixels, Step
+from safelight.engines import Picture, Pixels, Step, Unsupported
 from safelight.errors import EngineError
 
 TILE_PIXELS = 64  # side of the pattern that fills the picture
@@ -45,7 +45,7 @@ class FakeEngine:
     def load(self) -> None:
         """Nothing to read."""
 
-    def unsupported(self, request: ImageRequest) -> str | None:
+    def unsupported(self, request: ImageRequest) -> Unsupported | None:
         return None
 
     def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:

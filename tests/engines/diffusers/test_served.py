@@ -90,6 +90,24 @@ def test_what_the_weights_cannot_honour_is_refused_by_name(visitor: Customer):
     assert "diffusers/krea-2-turbo" in refused.text
 
 
+def test_a_picture_of_this_server_can_be_gone_on_with(visitor: Customer):
+    first = visitor.finished(visitor.ordered("a red fox", size="1:1", quality="1K", seed=7))
+    body = {"aspect_ratio": "1:1", "resolution": "1K", "seed": 7, "strength": 0.5}
+    body |= {"prompt": "a blue fox", "image_url": first["results"][0]}
+    job = krea_job(visitor, "krea/krea-2/medium-turbo", **body)
+    assert job["status"] == "completed", job
+    del body["image_url"], body["strength"]
+    fresh = krea_job(visitor, "krea/krea-2/medium-turbo", **body)
+    urls = (job["result"]["urls"][0], fresh["result"]["urls"][0])
+    assert picture(urls[0]).tobytes() != picture(urls[1]).tobytes()
+
+
+def test_a_picture_to_start_from_that_could_never_be_read_is_refused_at_once(visitor: Customer):
+    for url in ("http://example.org/a.png", "https://10.0.0.1/a.png", "data:image/png;base64,AAAA"):
+        refused = visitor.order_krea("a red fox", image_url=url)
+        assert (refused.status_code, "image_url" in refused.text) == (400, True)
+
+
 def test_the_terms_of_the_weights_are_served_to_everybody(gallery: Server):
     legal = requests.get(f"{gallery.url}/legal", timeout=30).json()
     found = {model["id"]: model for model in legal["models"]}

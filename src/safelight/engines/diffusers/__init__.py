@@ -3,6 +3,7 @@
 import logging
 
 from safelight.catalog.request import ImageRequest
+from safelight.engines import Unsupported
 from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.painter import Making, Painter
 from safelight.errors import ConfigurationError
@@ -35,7 +36,7 @@ class DiffusersEngine:
         self._painter = open_painter(self._weights, self._options)
         self._painter.warm_up()
 
-    def unsupported(self, request: ImageRequest) -> str | None:
+    def unsupported(self, request: ImageRequest) -> Unsupported | None:
         from safelight.engines.diffusers.abilities import unsupported
 
         return unsupported(self._weights, self._options, request)

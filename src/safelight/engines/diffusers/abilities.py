@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from safelight.catalog.request import ImageRequest
+from safelight.catalog.sources import SOURCE
+from safelight.engines import Unsupported
 from safelight.engines.diffusers.options import Options, Weights
 from safelight.engines.diffusers.rack import StyleRack
-from safelight.engines.diffusers.sources import is_data
 from safelight.engines.diffusers.weights_on_disk import CLASSES, locate, read_index
 from safelight.errors import ConfigurationError, Unavailable
 
@@ -46,8 +47,8 @@ FAMILIES: Mapping[str, Family] = {
 PLAIN = Family()  # of a class we know nothing about
 
 
-def unsupported(weights: Weights, options: Options, request: ImageRequest) -> str | None:
-    """The name of the first parameter that these weights cannot honour, or None.
+def unsupported(weights: Weights, options: Options, request: ImageRequest) -> Unsupported | None:
+    """The first parameter that these weights cannot honour, or None.
 
     Raises Unavailable when the list of styles was broken since the server started.
     """
@@ -55,7 +56,21 @@ def unsupported(weights: Weights, options: Options, request: ImageRequest) -> st
     family = family_of(weights, options) if given else PLAIN
     for name, value in given.items():
         if not _honours(name, value, family, weights, options, request):
-            return name
+            return Unsupported(name, _reason(name, value, family, weights, options))
+    return None
+
+
+def _reason(
+    name: str, value: Any, family: Family, weights: Weights, options: Options
+) -> str | None:
+    """What a caller can do about it, where something can be done."""
+    if name == "styles":
+        missing = sorted({style["id"] for style in value} - _known_styles(weights, options))
+        return f"there is no style '{missing[0]}' for this model"
+    if name == family.strength_name and family.image_to_image is not None:
+        return f"it needs {SOURCE}"
+    if name == "negative_prompt" and weights.guidance != 0 and family.negative_above is not None:
+        return f"it needs guidance above {family.negative_above:g}"
     return None
 
 
@@ -68,11 +83,11 @@ def _honours(
     request: ImageRequest,
 ) -> bool:
     if name == "styles":
-        return _has_styles(value, weights, options)
-    if name == "image_url":
-        return family.image_to_image is not None and is_data(value)
+        return {style["id"] for style in value} <= _known_styles(weights, options)
+    if name == SOURCE:
+        return family.image_to_image is not None
     if name == family.strength_name:
-        return bool(request.parameters.get("image_url")) and family.image_to_image is not None
+        return bool(request.parameters.get(SOURCE)) and family.image_to_image is not None
     if name == "negative_prompt":
         guidance = weights.guidance if request.guidance is None else request.guidance
         distilled = weights.guidance == 0
@@ -84,15 +99,14 @@ def _is_guided(family: Family, guidance: float) -> bool:
     return family.negative_above is not None and guidance > family.negative_above
 
 
-def _has_styles(styles: Any, weights: Weights, options: Options) -> bool:
+def _known_styles(weights: Weights, options: Options) -> set[str]:
     if options.styles is None:
-        return False
+        return set()
     try:
-        rack = StyleRack.read(options.styles, weights.model)
+        return set(StyleRack.read(options.styles, weights.model).styles)
     except ConfigurationError as error:  # the list was broken while the server runs
         log.error("%s", error)
         raise Unavailable("The server's styles cannot be read right now") from error
-    return all(style["id"] in rack.styles for style in styles)
 
 
 def family_of(weights: Weights, options: Options) -> Family:

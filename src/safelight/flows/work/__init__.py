@@ -15,6 +15,7 @@ from safelight.flows.work.attempt import Attempt
 from safelight.flows.work.filing import Files
 from safelight.flows.work.progress import Progress
 from safelight.flows.work.review import Review
+from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job, State, ending
 
@@ -22,6 +23,7 @@ POLL_SECONDS = 1.0  # the safety net under the announcements
 LOOK_SECONDS = (
     0.01  # a job that waits for others with its time nearly spent is not looked at sooner
 )
+FETCHING_JOBS_MAX = 64  # that may wait for their source pictures without holding a place
 STORING_JOBS_MAX = 2  # jobs that may be encoded and stored while the engine goes on
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Worker:
         db: Database,
         store: ImageStore,
         engine_named: Callable[[str], Engine | None],
+        sources: Sources,
         review: Review,
         settings: WorkSettings,
     ):
@@ -63,6 +66,7 @@ class Worker:
         self._db = db
         self._files = Files(store, settings.picture_seconds)
         self._engine_named = engine_named
+        self._sources = sources
         self._review = review
         self._settings = settings
         self._attempts: dict[str, Attempt] = {}  # by job id; what our heartbeat keeps leased
@@ -135,6 +139,8 @@ class Worker:
     async def _work_on(self, attempt: Attempt, places: int) -> None:
         """From the engine to the settlement; the places are free as soon as the engine is."""
         try:
+            if self._sources.needed(attempt.job) and not await self._bring(attempt, places):
+                return
             pictures = await self._draw(attempt)
             if pictures is None:
                 return
@@ -143,6 +149,25 @@ class Worker:
             for _ in range(places):
                 self._places.release()
         await self._finish(attempt, pictures)
+
+    async def _bring(self, attempt: Attempt, places: int) -> bool:
+        """Fetch what the job starts from, while others use its place; False when it has failed."""
+        gives_way = places == 1 and self._sources.fetching < FETCHING_JOBS_MAX
+        if gives_way:
+            self._places.release()
+        try:
+            attempt.job = await self._sources.bring(attempt.job)
+        except EngineError as error:
+            await self._settle(attempt, self._fail(attempt.job, error))
+            return False
+        except Unavailable as error:  # then its lease ends by itself
+            log.error("job %s: cannot look for its picture: %s", attempt.job.id, error.__cause__)
+            self._attempts.pop(attempt.job.id, None)
+            return False
+        finally:
+            if gives_way:
+                await self._places.acquire()
+        return True
 
     async def _draw(self, attempt: Attempt) -> list[Picture] | None:
         """The engine's pictures; None when there are none to come, and the job is settled."""
