@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from keeping import Books
+from keeping import PEPPER, Books
 from safelight.accounts import Caller
+from safelight.audit import Origin
 from safelight.errors import TooManyRequests, UnknownDelivery
 from safelight.flows import redeliver, sweep
 from safelight.images import ImageStore
@@ -282,7 +283,11 @@ def test_all_that_failed_can_be_sent_again(books: Books, desk: Desk):
         messages = desk.claim() or messages
     books.write(lambda tx: tx.execute("update outbox set state = 'failed' where state = 'pending'"))
     failed = books.rows("select 1 from outbox where state = 'failed'")
-    assert books.run(redeliver.redeliver_failed(books.db)) == len(failed) == 3
+    assert (
+        books.run(redeliver.redeliver_failed(books.db, PEPPER, Origin(actor="operator:ada")))
+        == len(failed)
+        == 3
+    )
     assert books.rows("select 1 from outbox where state = 'failed'") == []
 
 

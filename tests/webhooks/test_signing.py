@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from keeping import PEPPER, Books
+from safelight.audit import SERVER
 from safelight.flows.reveal import reveal
 from safelight.webhooks.rotation import OVERLAP_MS, VALID_MAX
 from safelight.webhooks.signing import Signer
@@ -24,7 +25,7 @@ def now_ms() -> int:
 
 
 def secrets(books: Books, account_id: str, *, rotate: bool = False) -> list[str]:
-    found = books.run(reveal(books.db, account_id, PEPPER, rotate=rotate))
+    found = books.run(reveal(books.db, account_id, PEPPER, SERVER if rotate else None))
     assert [one.expires_at_ms is None for one in found] == [True] + [False] * (len(found) - 1)
     return [one.secret for one in found]
 

@@ -16,7 +16,7 @@ from safelight import __version__
 from safelight.api import evolink, files, health, krea, legal, openapi, webhooks
 from safelight.api.answers import answer
 from safelight.api.hosts import Hosts
-from safelight.api.house import House
+from safelight.api.house import ID_IN_SCOPE, House
 from safelight.api.peers import Damping
 from safelight.api.route import RESPONSE, DoorRoute
 from safelight.dialects import DIALECTS
@@ -77,6 +77,7 @@ class App:
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         request_id, hosts = _request_id(scope)
+        scope[ID_IN_SCOPE] = request_id
         scope["app"] = self  # makes the router raise 405 instead of writing a page of its own
         try:
             if scope["path"] not in PROBES:

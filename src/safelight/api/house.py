@@ -13,6 +13,7 @@ from starlette.requests import Request
 from safelight import accounts, limits
 from safelight.accounts import Caller
 from safelight.api.watch import Watch
+from safelight.audit import Origin
 from safelight.catalog import Catalog, Model
 from safelight.catalog.request import ImageRequest
 from safelight.db import Database, Transaction
@@ -32,6 +33,7 @@ from safelight.images import ImageStore
 
 T = TypeVar("T")
 
+ID_IN_SCOPE = "safelight.request_id"  # where in the scope the application puts it
 LONG_BODY_BYTES = 2 * 1024  # longer ones are parsed in a thread
 AUTHORIZATION_BYTES_MAX = 4096
 CALLER_CACHE_SECONDS = 1.0  # how long a revoked key may still open a door
@@ -90,6 +92,15 @@ class House:
             )
         check_source(request, self.store.is_own, self.egress_allowed)
         return choice
+
+
+def origin_of(request: Request, caller: Caller) -> Origin:
+    """Who asks, as the audit log names them."""
+    return Origin(
+        actor=caller.key_id,
+        request_id=request.scope.get(ID_IN_SCOPE),
+        address=request.client.host if request.client else None,
+    )
 
 
 async def read_body(request: Request) -> bytes:

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from safelight.api import evolink, krea
 from safelight.api.answers import answer
-from safelight.api.house import House
+from safelight.api.house import House, origin_of
 from safelight.api.route import DoorRoute
 from safelight.dialects import DIALECTS, Dialect
 from safelight.dialects.deliveries import check_message_id
@@ -90,7 +90,12 @@ class Desk:
 
     async def _reveal(self, request: Request, *, rotate: bool) -> Response:
         caller = await self.house.authenticate(request, self._schemes)
-        found = await reveal(self.house.db, caller.account_id, self.house.pepper, rotate=rotate)
+        found = await reveal(
+            self.house.db,
+            caller.account_id,
+            self.house.pepper,
+            origin_of(request, caller) if rotate else None,
+        )
         return answer(self._dialect.render_secrets(found), headers={"Cache-Control": "no-store"})
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from safelight import accounts, catalog, ledger, settings
+from safelight import accounts, audit, catalog, ledger, settings
 from safelight.accounts import KeyTerms
+from safelight.audit import Action
 from safelight.catalog.prices import credits_text
+from safelight.cli.acting import operator
 from safelight.cli.assembly import run_with_database
 from safelight.db import Database, Row, Transaction
 from safelight.errors import ConfigurationError, NotFound
@@ -43,9 +45,9 @@ def create_key(
     pepper = settings.install_secret(config)
 
     async def commit(tx: Transaction) -> str:
-        account_id = await accounts.ensure(tx, account)
+        account_id = await _ensure(tx, account, pepper)
         if grant is not None:
-            await ledger.grant(tx, account_id, grant, "with a new key")
+            await _grant(tx, account_id, grant, "with a new key", pepper)
         terms = KeyTerms(
             name=account,
             models=frozenset(models) if models else None,
@@ -54,7 +56,14 @@ def create_key(
             credit_limit_microcredits=credit_limit,
             daily_limit_microcredits=daily_limit,
         )
-        return await accounts.insert_key(tx, account_id, key, pepper, terms)
+        key_id = await accounts.insert_key(tx, account_id, key, pepper, terms)
+        await audit.append(
+            tx, pepper, operator(), Action.KEY_CREATED, key_id,
+            after={"account": account_id, "models": sorted(models) if models else None,
+                   "expires_at_ms": terms.expires_at_ms, "requests_per_minute": requests_per_minute,
+                   "credit_limit": credit_limit, "daily_limit": daily_limit},
+        )  # fmt: skip
+        return key_id
 
     key_id = run_with_database(config, lambda db: db.write(commit))
     return {"key": key, "account": account, "key_id": key_id}
@@ -63,13 +72,40 @@ def create_key(
 def demo_key(config: Settings) -> str:
     """A key for today with enough credits to play with."""
 
-    async def top_up(tx: Transaction) -> int:
-        account_id = await accounts.ensure(tx, DEMO_ACCOUNT)
-        balance = await ledger.balance(tx, account_id)
-        return max(0, DEMO_CREDITS * MICROCREDITS - balance.available)
+    async def missing(tx: Transaction) -> int:
+        row = await accounts.find(tx, DEMO_ACCOUNT)
+        available = row["available_microcredits"] if row else 0
+        return max(0, DEMO_CREDITS * MICROCREDITS - available)
 
-    missing = run_with_database(config, lambda db: db.write(top_up))
-    return create_key(config, DEMO_ACCOUNT, grant=missing, days=1)["key"]
+    credits_missing = run_with_database(config, lambda db: db.read(missing))
+    return create_key(config, DEMO_ACCOUNT, grant=credits_missing, days=1)["key"]
+
+
+async def _ensure(tx: Transaction, account: str, pepper: bytes) -> str:
+    """The account's id, and in the audit log that it was made now if it was."""
+    is_new = await accounts.find(tx, account) is None
+    account_id = await accounts.ensure(tx, account)
+    if is_new:
+        await audit.append(
+            tx, pepper, operator(), Action.ACCOUNT_CREATED, account_id, after={"name": account}
+        )
+    return account_id
+
+
+async def _grant(
+    tx: Transaction, account_id: str, amount: int, note: str | None, pepper: bytes
+) -> int:
+    """What is available afterwards, in microcredits."""
+    before = await ledger.balance(tx, account_id)
+    await ledger.grant(tx, account_id, amount, note)
+    after = await ledger.balance(tx, account_id)
+    await audit.append(
+        tx, pepper, operator(),
+        Action.CREDITS_WITHDRAWN if amount < 0 else Action.CREDITS_GRANTED, account_id,
+        before={"available": before.available},
+        after={"available": after.available, "note": note},
+    )  # fmt: skip
+    return after.available
 
 
 def list_keys(config: Settings) -> list[dict[str, Any]]:
@@ -96,9 +132,18 @@ def _key(row: Row, now_ms: int) -> dict[str, Any]:
 
 
 def revoke_key(config: Settings, key_id: str) -> None:
-    if not run_with_database(
-        config, lambda db: db.write(lambda tx: accounts.revoke_key(tx, key_id))
-    ):
+    pepper = settings.install_secret(config)
+
+    async def commit(tx: Transaction) -> bool:
+        if not await accounts.revoke_key(tx, key_id):
+            return False
+        await audit.append(
+            tx, pepper, operator(), Action.KEY_REVOKED, key_id,
+            before={"state": "open"}, after={"state": "revoked"},
+        )  # fmt: skip
+        return True
+
+    if not run_with_database(config, lambda db: db.write(commit)):
         raise NotFound(f"there is no open key {key_id}; see `safelight keys list`")
 
 
@@ -126,10 +171,11 @@ def balances(config: Settings, account: str | None) -> list[dict[str, Any]]:
 def grant(config: Settings, account: str, amount: int, note: str | None) -> int:
     """Returns what is available afterwards, in microcredits."""
 
+    pepper = settings.install_secret(config)
+
     async def commit(tx: Transaction) -> int:
-        account_id = await accounts.ensure(tx, account)
-        await ledger.grant(tx, account_id, amount, note)
-        return (await ledger.balance(tx, account_id)).available
+        account_id = await _ensure(tx, account, pepper)
+        return await _grant(tx, account_id, amount, note, pepper)
 
     return run_with_database(config, lambda db: db.write(commit))
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from safelight import __version__, settings
 from safelight.catalog.prices import credits_text, microcredits
-from safelight.cli import bookkeeping, diagnosis, drawing, lora, serving, webhooks
+from safelight.cli import audit, bookkeeping, diagnosis, drawing, lora, serving, webhooks
 from safelight.cli.assembly import run, start_logging
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(accounts, name="credits")
 app.add_typer(ledger, name="ledger")
 app.add_typer(styles, name="styles")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(audit.app, name="audit")
 
 console = Console()
 CREDITS_MAX = Decimal(10**9)  # so that every sum of microcredits fits into 64 bits

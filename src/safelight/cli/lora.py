@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from safelight.cli.assembly import load_catalog
+from safelight import audit, settings
+from safelight.audit import Action
+from safelight.cli.acting import operator
+from safelight.cli.assembly import load_catalog, run_with_database
+from safelight.db import Transaction
 from safelight.engines.diffusers import rack
 from safelight.errors import ConfigurationError
 from safelight.settings import Settings
@@ -32,7 +36,21 @@ def pin(config: Settings, models: Sequence[str]) -> tuple[Path, int]:
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.safetensors"))
     if not models and (new := [name for name in files if name not in listed]):
         raise ConfigurationError(f"which models is {new[0]} for? Say --model krea-2-turbo, or so")
-    return folder / rack.LIST, len(rack.pin(folder, models))
+    pinned = rack.pin(folder, models)
+    _record(config, before=len(listed), after=len(pinned))
+    return folder / rack.LIST, len(pinned)
+
+
+def _record(config: Settings, *, before: int, after: int) -> None:
+    pepper = settings.install_secret(config)
+
+    async def commit(tx: Transaction) -> None:
+        await audit.append(
+            tx, pepper, operator(), Action.STYLES_PINNED, rack.LIST,
+            before={"styles": before}, after={"styles": after},
+        )  # fmt: skip
+
+    run_with_database(config, lambda db: db.write(commit))
 
 
 def _has_list(folder: Path) -> bool:

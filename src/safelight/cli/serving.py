@@ -16,6 +16,7 @@ from safelight.cli import assembly
 from safelight.cli.exposure import allow_files, check_exposure
 from safelight.cli.guarded import Guard
 from safelight.cli.supervisor import Supervisor
+from safelight.cli.weakened import record_weakened
 from safelight.db import Database
 from safelight.errors import ConfigurationError, Unavailable
 from safelight.flows import sweep
@@ -39,6 +40,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
     db = assembly.open_database(config)
     try:
         await check_exposure(config, db)
+        await record_weakened(config, db)
         allow_files(config.connections.total)
         house = assembly.build_house(config, db, config.base_url)
         guard = Guard(config.connections, config.public_url)

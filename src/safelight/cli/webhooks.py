@@ -10,6 +10,7 @@ from rich.console import Console
 
 from safelight import accounts, settings
 from safelight.cli import bookkeeping
+from safelight.cli.acting import operator
 from safelight.cli.assembly import run_with_database
 from safelight.db import Database, Row, Transaction
 from safelight.errors import ConfigurationError, NotFound
@@ -61,7 +62,9 @@ def redeliver(
     """Send a delivery again, under the same webhook-id; a running server does it at once."""
     if (message_id is None) is not failed:
         raise typer.BadParameter("name one delivery, or say --failed")
-    count = run_with_database(settings.load(), lambda db: _redeliver(db, message_id))
+    config = settings.load()
+    pepper = settings.install_secret(config)
+    count = run_with_database(config, lambda db: _redeliver(db, message_id, pepper))
     typer.echo(f"{count} to be delivered again")
 
 
@@ -84,10 +87,10 @@ def secret(
             Console(stderr=True).print(f"  until {one['expires_at']}", style="dim")
 
 
-async def _redeliver(db: Database, message_id: str | None) -> int:
+async def _redeliver(db: Database, message_id: str | None, pepper: bytes) -> int:
     if message_id is None:
-        count = await again.redeliver_failed(db)
-    elif await again.redeliver_as_operator(db, message_id):
+        count = await again.redeliver_failed(db, pepper, operator())
+    elif await again.redeliver_as_operator(db, message_id, pepper, operator()):
         count = 1
     else:
         raise NotFound(f"there is no delivery {message_id}; see `safelight webhooks list`")
@@ -105,7 +108,7 @@ def _secrets(config: Settings, account: str, *, rotate: bool) -> list[dict[str, 
         row = await db.read(find)
         if row is None:
             raise ConfigurationError(f"there is no account {account}")
-        found = await reveal(db, row["id"], pepper, rotate=rotate)
+        found = await reveal(db, row["id"], pepper, operator() if rotate else None)
         return [
             {
                 "secret": one.secret,

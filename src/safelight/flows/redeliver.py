@@ -1,7 +1,8 @@
 """Somebody wants to hear it again → a pending message, and the sender's bell."""
 
-from safelight import limits, webhooks
+from safelight import audit, limits, webhooks
 from safelight.accounts import Caller
+from safelight.audit import Action, Origin
 from safelight.db import Database, Transaction
 from safelight.errors import UnknownDelivery
 from safelight.webhooks import deliveries, outbox
@@ -35,24 +36,42 @@ async def redeliver(
     return message
 
 
-async def redeliver_as_operator(db: Database, message_id: str) -> bool:
+async def redeliver_as_operator(
+    db: Database, message_id: str, pepper: bytes, origin: Origin
+) -> bool:
     """The same for anybody's message; False when there is none of that id."""
 
     async def commit(tx: Transaction) -> bool:
-        row = await tx.fetch_one("select 1 from outbox where id = $1", message_id)
-        await outbox.redeliver(tx, message_id)
-        return row is not None
+        row = await tx.fetch_one("select state from outbox where id = $1", message_id)
+        if row is None:
+            return False
+        if await outbox.redeliver(tx, message_id):
+            await audit.append(
+                tx, pepper, origin, Action.WEBHOOK_REDELIVERED, message_id,
+                before={"state": row["state"]}, after={"state": "pending"},
+            )  # fmt: skip
+        return True
 
     found = await db.write(commit)
     db.announce(webhooks.BELL)
     return found
 
 
-async def redeliver_failed(db: Database) -> int:
+async def redeliver_failed(db: Database, pepper: bytes, origin: Origin) -> int:
     """Send every failed message again; returns how many."""
+
+    async def commit(tx: Transaction) -> int:
+        done = await outbox.redeliver_failed(tx, BATCH_MESSAGES)
+        if done:
+            await audit.append(
+                tx, pepper, origin, Action.WEBHOOK_REDELIVERED, "every failed one",
+                after={"messages": done},
+            )  # fmt: skip
+        return done
+
     count, done = 0, BATCH_MESSAGES
     while done == BATCH_MESSAGES:
-        done = await db.write(lambda tx: outbox.redeliver_failed(tx, BATCH_MESSAGES))
+        done = await db.write(commit)
         count += done
         db.announce(webhooks.BELL)
     return count

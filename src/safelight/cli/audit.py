@@ -1,0 +1,104 @@
+"""The audit log for the operator: read, proven, exported."""
+
+import json
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from safelight import audit, settings
+from safelight.audit.verify import Chain, parse_head
+from safelight.audit.verify import verify as verify_chain
+from safelight.cli import bookkeeping
+from safelight.cli.assembly import run_with_database
+from safelight.db import Database, Row, Transaction
+
+LISTED_DEFAULT = 50
+LISTED_MAX = 10_000
+EXPORTED_ROWS = 5000  # read at a time
+COLUMNS = ("number", "at", "actor", "action", "object", "details")
+
+app = typer.Typer(help="Who changed what, in a chain of rows.", no_args_is_help=True)
+console = Console()
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+
+@app.command("list")
+def list_rows(
+    action: Annotated[
+        audit.Action | None, typer.Option(help="Only what was done in this way.")
+    ] = None,
+    about: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
+    limit: Annotated[
+        int, typer.Option(min=1, max=LISTED_MAX, help="How many, newest first.")
+    ] = LISTED_DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """What was done, newest first."""
+    rows = run_with_database(
+        settings.load(), lambda db: db.scan(lambda tx: audit.newest(tx, limit, action, about))
+    )
+    found = [_shown(row) for row in rows]
+    if as_json:
+        typer.echo(json.dumps(found))
+    else:
+        console.print(bookkeeping.table(found, *COLUMNS))
+
+
+@app.command()
+def verify(
+    head: Annotated[
+        str | None,
+        typer.Option(help="A head of earlier (NUMBER:HASH), which must still be in the log."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Prove that no row was changed, removed or added: exit 0 and one line, or 1 and what is wrong.
+
+    Only with a head that was kept elsewhere can a cut-off end be noticed.
+    """
+    try:
+        known = None if head is None else parse_head(head)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    config = settings.load()
+    pepper = settings.install_secret(config)
+
+    async def prove(db: Database) -> Chain:
+        return await db.scan(lambda tx: verify_chain(tx, pepper, known))
+
+    chain = run_with_database(config, prove)
+    if as_json:
+        typer.echo(json.dumps({"head": str(chain.head), "problems": chain.problems}))
+    elif chain.problems:
+        typer.echo("\n".join(chain.problems))
+    else:
+        typer.echo(f"ok: {chain.head.number} rows, each after the one before; head {chain.head}")
+    if chain.problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def head() -> None:
+    """The newest row, as NUMBER:HASH: keep it elsewhere, for `verify --head`."""
+    typer.echo(run_with_database(settings.load(), lambda db: db.read(audit.head)))
+
+
+@app.command()
+def export() -> None:
+    """Every row as a line of JSON, oldest first, with what its hash was made of."""
+
+    async def write(tx: Transaction) -> None:
+        number = 0
+        while rows := await audit.after_number(tx, number, EXPORTED_ROWS):
+            for row in rows:
+                typer.echo(json.dumps(dict(row)))
+            number = rows[-1]["number"]
+
+    run_with_database(settings.load(), lambda db: db.scan(write))
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    at = datetime.fromtimestamp(row["at_ms"] / 1000, UTC)
+    return {**dict(row), "at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}

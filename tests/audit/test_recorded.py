@@ -1,0 +1,143 @@
+"""What operators and accounts change is in the audit log, with the change or not at all."""
+
+import contextlib
+import getpass
+import json
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from running import Server, command, environment, until
+from safelight.audit import Action
+from safelight.cli.commands import app
+from safelight.errors import SafelightError
+
+OPERATOR = f"operator:{getpass.getuser()}"
+
+
+def safelight(home: Path, *arguments: str) -> str:
+    """What the command prints; in this process, which saves it a second of imports."""
+    done = CliRunner().invoke(app, arguments, env=environment(home))
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def listed(server: Server, *options: str) -> list[dict[str, Any]]:
+    return list(json.loads(safelight(server.home, "audit", "list", *options, "--json")))
+
+
+def test_what_operators_do_is_recorded_and_proven(start: Callable[..., Server]):
+    server = start(EGRESS_ALLOW="10.1.0.0/16")
+    home = server.home
+    made = json.loads(safelight(home, "keys", "create", "studio", "--credits", "2", "--json"))
+    head = safelight(home, "audit", "head").strip()
+    safelight(home, "credits", "grant", "studio", "-1", "--note", "was too much")
+    safelight(home, "webhooks", "secret", "studio", "--rotate")
+    safelight(home, "keys", "revoke", made["key_id"])
+    rows = listed(server)[::-1]
+    assert [(row["actor"], row["action"]) for row in rows] == [
+        ("server", "settings.in_force"),
+        (OPERATOR, "account.created"),
+        (OPERATOR, "credits.granted"),
+        (OPERATOR, "key.created"),
+        (OPERATOR, "credits.withdrawn"),
+        (OPERATOR, "webhook_secret.rotated"),
+        (OPERATOR, "key.revoked"),
+    ]
+    assert json.loads(rows[0]["details"])["after"] == {
+        "egress_allow": ["10.1.0.0/16"], "stand_in": "fake",
+    }  # fmt: skip
+    assert json.loads(rows[4]["details"]) == {
+        "before": {"available": 2_000_000},
+        "after": {"available": 1_000_000, "note": "was too much"},
+    }
+    text = json.dumps(rows)
+    assert made["key"] not in text
+    assert "whsec_" not in text
+    assert safelight(home, "audit", "verify", "--head", head).startswith("ok: 7 rows")
+    assert [json.loads(line) for line in safelight(home, "audit", "export").splitlines()] == [
+        {column: value for column, value in row.items() if column != "at"} for row in rows
+    ]
+
+
+def test_what_was_refused_is_not_recorded(server: Server):
+    before = safelight(server.home, "audit", "head")
+    for refused in (
+        ("keys", "revoke", "key_nobody"),
+        ("webhooks", "redeliver", "msg_nobody"),
+        ("credits", "grant", "nobody-new", "-5"),
+    ):
+        done = CliRunner().invoke(app, refused, env=environment(server.home))
+        assert isinstance(done.exception, SafelightError)
+    assert safelight(server.home, "audit", "head") == before
+
+
+def test_settings_are_recorded_when_they_changed(start: Callable[..., Server]):
+    server = start()
+    server.stop()
+    server.start()
+    assert len(listed(server, "--action", Action.SETTINGS_IN_FORCE)) == 1
+    server.stop()
+    server.variables = {"EGRESS_ALLOW": "10.0.0.0/8"}
+    server.start()
+    [now, _] = listed(server, "--action", Action.SETTINGS_IN_FORCE)
+    assert json.loads(now["details"])["before"] == {"stand_in": "fake"}
+    assert f"the audit log's head is {now['number']}:{now['hash']}" in server.log.read_text()
+
+
+def test_an_account_that_rotates_its_secret_is_recorded_with_its_request(server: Server):
+    customer = server.customer()
+    for path in ("/v1/webhooks/secret", "/webhooks/secret"):
+        reply = customer.call("POST", f"{path}/rotate", headers={"X-Request-Id": "trace-0123"})
+        assert reply.status_code == 200
+        assert customer.call("GET", path).status_code == 200  # reading is no change
+    newest, before = listed(server, "--action", Action.WEBHOOK_SECRET_ROTATED, "--limit", "2")
+    assert newest["actor"] == before["actor"]
+    assert newest["actor"].startswith("key_")
+    assert newest["object"] == before["object"]
+    assert newest["object"].startswith("acc_")
+    assert (newest["request_id"], newest["address"]) == ("trace-0123", "127.0.0.1")
+
+
+def test_processes_that_append_at_once_keep_one_chain(start: Callable[..., Server]):
+    server = start()
+    names = [f"made-by-{number}" for number in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        made = list(threads.map(lambda name: command(server.home, "keys", "create", name), names))
+    assert {done.returncode for done in made} == {0}
+    proof = safelight(server.home, "audit", "verify")
+    assert proof.startswith(f"ok: {1 + 2 * len(names)} rows")
+
+
+def test_kill_9_loses_nothing_that_was_answered(start: Callable[..., Server]):
+    server = start()
+    customer = server.customer()
+    answered = 0
+
+    def rotate() -> bool:
+        nonlocal answered
+        answered += customer.call("POST", "/v1/webhooks/secret/rotate").status_code == 200
+        return answered == 25
+
+    until(rotate)
+    server.kill()
+    safelight(server.home, "audit", "verify")
+    rows = listed(server, "--action", Action.WEBHOOK_SECRET_ROTATED)
+    assert len(rows) == answered
+
+
+def test_verifying_a_falsified_log_is_an_alert(start: Callable[..., Server]):
+    server = start()
+    server.customer()
+    with contextlib.closing(sqlite3.connect(server.config.database_path)) as thief:
+        thief.execute("drop trigger audit_no_update")
+        thief.execute("update audit set actor = 'operator:somebody-else' where number = 2")
+        thief.commit()
+    proof = command(server.home, "audit", "verify")
+    assert (proof.returncode, proof.stdout) == (
+        1, "row 2: edited, or written under another secret\n",
+    )  # fmt: skip
