@@ -15,12 +15,17 @@ def routes(house: House) -> list[DoorRoute]:
         expires = request.query_params.get("expires", "")
         signature = request.query_params.get("signature", "")
         path = house.store.open_link(name, expires, signature, now_ms)
-        if path is None:
+        try:
+            found = path.stat() if path is not None else None
+        except FileNotFoundError:  # swept a moment ago
+            found = None
+        if path is None or found is None:
             raise NotFound("This picture does not exist, or its link has expired")
         seconds_left = int(expires) - now_ms // 1000
         return FileResponse(
             path,
             media_type="image/png",
+            stat_result=found,  # or a thread would ask for it a second time
             headers={
                 "Cache-Control": f"private, max-age={max(0, seconds_left)}, immutable",
                 "X-Content-Type-Options": "nosniff",
