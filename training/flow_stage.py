@@ -189,7 +189,8 @@ def train(run: "Run", draw: Draw, finish: bool) -> Flow:
 
     forward = run.compiled(model, trial)
     start, said, counted, first = time.monotonic(), 0.0, 0, step
-    length, losses = run.left() - RESERVE_SECONDS * min(1.0, run.left() / 120), []
+    left = max(run.left(), 1.0)  # a run that is late already still ends
+    length, losses = left - RESERVE_SECONDS * min(1.0, left / 120), []
     rescue, calm, safe_at = Rescue(model, average, optimizer), 1.0, 0.5
     while (fraction := (time.monotonic() - start) / length) < 1:
         set_rate(

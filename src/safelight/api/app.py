@@ -18,6 +18,7 @@ from safelight.api.answers import answer
 from safelight.api.hosts import Hosts
 from safelight.api.house import ID_IN_SCOPE, House
 from safelight.api.peers import Damping
+from safelight.api.proxies import Proxies
 from safelight.api.route import RESPONSE, DoorRoute
 from safelight.dialects import DIALECTS
 from safelight.errors import (
@@ -63,10 +64,11 @@ def routes(house: House) -> list[DoorRoute]:
 class App:
     """The ASGI application: a router, and around it request ids and error replies."""
 
-    def __init__(self, house: House, hosts: Hosts, damping: Damping):
+    def __init__(self, house: House, hosts: Hosts, damping: Damping, proxies: Proxies):
         self.house = house
         self._hosts = hosts
         self._damping = damping
+        self._proxies = proxies
         self.router = Router(routes(house), redirect_slashes=False, default=_no_such_route)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -78,6 +80,7 @@ class App:
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
         request_id, hosts = _request_id(scope)
         scope[ID_IN_SCOPE] = request_id
+        self._proxies.unmask(scope)
         scope["app"] = self  # makes the router raise 405 instead of writing a page of its own
         try:
             if scope["path"] not in PROBES:

@@ -15,6 +15,7 @@ from safelight.api.app import App
 from safelight.api.hosts import Hosts
 from safelight.api.house import House
 from safelight.api.peers import Damping
+from safelight.api.proxies import Proxies
 from safelight.api.watch import Watch
 from safelight.catalog import Catalog, licences
 from safelight.cli import open_weights
@@ -98,6 +99,7 @@ def build_app(config: Settings, house: House) -> App:
         house,
         Hosts(config.hosts, config.public_url),
         Damping(config.limits.wrong_keys_per_minute),
+        Proxies(config.connections.networks),
     )
 
 

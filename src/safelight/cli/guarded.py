@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from safelight.api import sealing
 from safelight.api.peers import is_loopback, peer_of
+from safelight.api.proxies import Proxies
 from safelight.cli.one_write import NO_SEAL, OneWriteProtocol, Seal
 from safelight.errors import InvalidRequest, Unavailable
 from safelight.settings.sections import ConnectionSettings
@@ -54,6 +55,7 @@ class Guard:
         self._tick(asyncio.get_running_loop().time())
         self._open: set[GuardedProtocol] = set()
         self._from: dict[str, int] = {}
+        self._proxies = Proxies(limits.networks)
 
     def protocol(self) -> "partial[GuardedProtocol]":
         """What uvicorn makes a protocol with, for each connection."""
@@ -67,7 +69,8 @@ class Guard:
         count = self._from[peer] = self._from.get(peer, 0) + 1
         per_address: float | None = self.limits.per_address
         if per_address is None:
-            per_address = UNLIMITED if is_loopback(address) else PER_ADDRESS
+            spared = is_loopback(address) or self._proxies.trusts(address)
+            per_address = UNLIMITED if spared else PER_ADDRESS
         return len(self._open) <= self.limits.total and count <= per_address
 
     def gone(self, connection: "GuardedProtocol") -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import difflib
-import ipaddress
 import os
 import re
 import secrets
@@ -28,6 +27,8 @@ from safelight.settings.sections import (
     LimitSettings,
     TorchSettings,
     WebhookSettings,
+    networks,
+    separated,
 )
 
 PREFIX = "SAFELIGHT_"
@@ -121,16 +122,12 @@ class Settings(BaseSettings):
     @field_validator("accept_licences", "egress_allow", "hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(filter(None, (part.strip() for part in value.split(","))))
-        return value
+        return separated(value)
 
     @field_validator("egress_allow")
     @classmethod
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for text in value:
-            ipaddress.ip_network(text)  # says what is wrong, host bits included
-        return value
+        return networks(value)
 
     @classmethod
     def settings_customise_sources(

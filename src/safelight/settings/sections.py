@@ -1,10 +1,27 @@
 """The settings that belong together: limits, connections, engines, open weights, webhooks."""
 
+import ipaddress
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
+from pydantic_settings import NoDecode
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def separated(value: object) -> object:
+    """A list from text with commas; what is no text is left to the validation."""
+    if isinstance(value, str):
+        return tuple(filter(None, (part.strip() for part in value.split(","))))
+    return value
+
+
+def networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for text in value:
+        ipaddress.ip_network(text)  # says what is wrong, host bits included
+    return value
 
 
 class LimitSettings(BaseModel, frozen=True, extra="forbid"):
@@ -54,8 +71,28 @@ class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
         None,
         gt=0,
         description="open connections of one address (of IPv6 its /64); unset: 256, and no limit"
-        " for this machine's own, which is where a proxy in front would be",
+        " for this machine's own and for trusted proxies",
     )
+    proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="networks (10.1.2.0/24, with commas between them) of your own proxies, whose"
+        " X-Forwarded-For is believed; addresses in the audit log and the limits for wrong keys"
+        " are then the callers'. Each must add to that header or replace it",
+    )
+
+    @field_validator("proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return separated(value)
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return networks(value)
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(text) for text in self.proxies)
 
 
 class EngineSettings(BaseModel, frozen=True, extra="forbid"):
