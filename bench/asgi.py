@@ -17,8 +17,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from safelight.cli.listening import CONNECTIONS_QUEUED
 from safelight.cli.one_write import OneWriteProtocol
-from safelight.cli.serving import CONNECTIONS_QUEUED
 
 Protocol = type[asyncio.Protocol] | Literal["httptools"]
 Message = MutableMapping[str, Any]

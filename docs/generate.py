@@ -1,4 +1,4 @@
-"""Writes what is never written by hand: the settings page, the models page, the README's tree.
+"""Writes what is never written by hand: settings, models and metrics pages, the README's tree.
 
 python docs/generate.py           writes them
 python docs/generate.py --check   says which are out of date, and exits 1 (the tests run this)
@@ -11,10 +11,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
-from safelight import catalog
+from safelight import __version__, catalog
 from safelight.catalog import Model
 from safelight.cli.diagnosis import price_text
 from safelight.settings import PREFIX, Settings
+from safelight.telemetry.meters import Meters
 
 ROOT = Path(__file__).parent.parent
 TREE_BEGIN, TREE_END = "<!-- tree: made by docs/generate.py -->", "<!-- /tree -->"
@@ -83,6 +84,24 @@ def _model(model: Model) -> str:
     return f"| {model.title} | {evolink} | {krea} | {prices} | {model.licence.name} |"
 
 
+def metrics_page() -> str:
+    """Every metric with its labels."""
+    lines = [
+        "# Metrics",
+        "",
+        "What `/metrics` shows (docs/concepts/observability.md says how to reach it), besides the",
+        "`process_*` metrics of the process that answers. No label is ever written by a caller.",
+        "This page is generated from `src/safelight/telemetry/meters.py`.",
+        "",
+        "| metric | kind | labels | meaning |",
+        "|---|---|---|---|",
+    ]
+    for metric in Meters(__version__).described:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "–"
+        lines.append(f"| `{metric.name}` | {metric.kind} | {labels} | {metric.meaning} |")
+    return "\n".join(lines) + "\n"
+
+
 def readme() -> str:
     """The README with its tree drawn anew, and the table of the last `make bench`."""
     text = (ROOT / "README.md").read_text()
@@ -129,6 +148,7 @@ def _caption(module: Path) -> str:
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/settings.md": settings_page,
     "docs/reference/models.md": models_page,
+    "docs/reference/metrics.md": metrics_page,
     "README.md": readme,
 }
 

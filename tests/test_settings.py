@@ -15,6 +15,7 @@ SECTIONS = {
     "limits": sections.LimitSettings,
     "connections": sections.ConnectionSettings,
     "engine": sections.EngineSettings,
+    "telemetry": sections.TelemetrySettings,
     "torch": sections.TorchSettings,
 }
 

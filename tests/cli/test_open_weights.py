@@ -68,7 +68,7 @@ def test_a_server_whose_weights_cannot_be_loaded_ends_and_says_why(tmp_path: Pat
     server.start(ready=False)
     assert server.wait() == 1
     log = server.log.read_text()
-    assert "CRITICAL __main__ krea-2-turbo" in log
+    assert '"level":"critical","event":"message","logger":"__main__","message":"krea-2-turbo' in log
     assert "safelight: a worker cannot start" in log
     refused = command(tmp_path / "home", "serve", MODELS__KREA_TURBO=nowhere)
     assert refused.returncode == 1

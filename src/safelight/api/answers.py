@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from safelight.api.house import House, engine_headers
+from safelight.api.route import ROUTE
 from safelight.api.watch import Read
 from safelight.errors import InvalidRequest
 from safelight.jobs import Job
@@ -65,6 +66,7 @@ async def read_or_wait(
     wait = request.query_params.get("wait") if request.scope["query_string"] else None
     if wait is None:
         return await read()
+    request.scope[ROUTE] += "?wait"  # or it would look like a very slow poll
     whole = wait.isascii() and wait.isdigit() and len(wait) <= 2  # "0000099" is no way around
     if not whole or int(wait) > WAIT_SECONDS_MAX:
         raise InvalidRequest(

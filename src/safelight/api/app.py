@@ -3,6 +3,7 @@
 import logging
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from itertools import count
 from typing import Any
@@ -16,10 +17,11 @@ from safelight import __version__
 from safelight.api import evolink, files, health, krea, legal, openapi, webhooks
 from safelight.api.answers import answer
 from safelight.api.hosts import Hosts
-from safelight.api.house import ID_IN_SCOPE, House
+from safelight.api.house import House
+from safelight.api.measuring import Answered
 from safelight.api.peers import Damping
 from safelight.api.proxies import Proxies
-from safelight.api.route import RESPONSE, DoorRoute
+from safelight.api.route import REQUEST_ID, RESPONSE, DoorRoute
 from safelight.dialects import DIALECTS
 from safelight.errors import (
     InternalError,
@@ -29,6 +31,7 @@ from safelight.errors import (
     TooManyRequests,
     Unauthenticated,
 )
+from safelight.telemetry.events import RequestLimited
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -36,7 +39,7 @@ Send = Callable[[Message], Awaitable[None]]
 
 KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps", "/webhooks")
 PROBES = ("/livez", "/readyz")  # asked by address or by whatever name; they tell nothing
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept when it is harmless
+HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept when it is harmless
 _PROCESS = secrets.token_hex(8)  # ids need to be unique, not secret
 _numbers = count()
 
@@ -64,8 +67,16 @@ def routes(house: House) -> list[DoorRoute]:
 class App:
     """The ASGI application: a router, and around it request ids and error replies."""
 
-    def __init__(self, house: House, hosts: Hosts, damping: Damping, proxies: Proxies):
+    def __init__(
+        self,
+        house: House,
+        hosts: Hosts,
+        damping: Damping,
+        proxies: Proxies,
+        answered: Answered | None = None,
+    ):
         self.house = house
+        self._answered = answered  # told of each request once its reply is sent
         self._hosts = hosts
         self._damping = damping
         self._proxies = proxies
@@ -78,8 +89,9 @@ class App:
             await self._http(scope, receive, send)
 
     async def _http(self, scope: Message, receive: Receive, send: Send) -> None:
+        began = time.perf_counter()
         request_id, hosts = _request_id(scope)
-        scope[ID_IN_SCOPE] = request_id
+        scope[REQUEST_ID] = request_id
         self._proxies.unmask(scope)
         scope["app"] = self  # makes the router raise 405 instead of writing a page of its own
         try:
@@ -89,9 +101,15 @@ class App:
             response: Response = scope[RESPONSE]
         except Exception as error:  # the one wide catch of this process
             error = self._damped(error, scope)
+            if isinstance(error, TooManyRequests):
+                self.house.tell(RequestLimited(limit=error.limit))
             response = _refusal(error, scope["path"], scope["method"], request_id)
         response.raw_headers.append((b"x-request-id", request_id.encode()))
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        finally:
+            if self._answered is not None:
+                self._answered(scope, response.status_code, time.perf_counter() - began)
 
     def _damped(self, error: Exception, scope: Message) -> Exception:
         """The error, or TooManyRequests for the last of many wrong keys from one address."""
@@ -139,7 +157,7 @@ def _request_id(scope: Message) -> tuple[str, list[bytes]]:
             hosts.append(value)
         elif name == b"x-request-id" and request_id is None:
             text = value.decode("latin-1")
-            if REQUEST_ID.fullmatch(text):
+            if HARMLESS_ID.fullmatch(text):
                 request_id = str(text)
     return request_id or f"req_{_PROCESS}{next(_numbers) & 0xFFFFFFFF:08x}", hosts
 

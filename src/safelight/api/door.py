@@ -8,10 +8,12 @@ from starlette.responses import Response
 from safelight.accounts import Caller
 from safelight.api.answers import event_stream, job_answer, read_or_wait
 from safelight.api.house import House
+from safelight.api.route import REQUEST_ID
 from safelight.catalog import Model
 from safelight.dialects import Dialect, Submission
 from safelight.flows.submit import Order, submit
-from safelight.jobs import Job, get
+from safelight.jobs import Job, State, get
+from safelight.telemetry.events import JobCreated
 
 
 class Door:
@@ -42,6 +44,7 @@ class Door:
 
     async def submit(
         self,
+        request: Request,
         order: Order,
         idempotency_key: str | None = None,
         headers: dict[str, str] | None = None,
@@ -50,6 +53,8 @@ class Door:
         if idempotency_key is not None:
             order = replace(order, idempotency_key=idempotency_key)
         job, replayed = await submit(house.db, order, house.defaults, house.store.link, house.rng)
+        if not replayed:
+            house.tell(_created(job, request))
         more = {"Idempotency-Replayed": "true"} if replayed else {}
         body = self._dialect.render_submitted(job, house.catalog)
         return job_answer(job, body, more | (headers or {}))
@@ -98,3 +103,16 @@ class Door:
                 dialect=self._dialect.NAME,
             )
         )
+
+
+def _created(job: Job, request: Request) -> JobCreated:
+    return JobCreated(
+        job=job.id,
+        account=job.account_id,
+        dialect=job.dialect,
+        model=job.request.model,
+        engine=job.engine,
+        price_microcredits=job.price_microcredits,
+        backlogged=job.state is State.BACKLOGGED,
+        request_id=request.scope[REQUEST_ID],
+    )

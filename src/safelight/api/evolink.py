@@ -55,6 +55,7 @@ class EvolinkDoor:
         assert offer is not None  # the dialect found the model by its name at this door
         key = request.headers.get("idempotency-key")
         return await self.door.submit(
+            request,
             self.door.order(caller, offer.name, submission),
             None if key is None else wire.parse_idempotency_key(key),
         )

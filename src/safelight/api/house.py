@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from safelight import accounts, limits
 from safelight.accounts import Caller
+from safelight.api.route import CALLER, REQUEST_ID
 from safelight.api.watch import Watch
 from safelight.audit import Origin
 from safelight.catalog import Catalog, Model
@@ -30,10 +31,10 @@ from safelight.errors import (
     UnsupportedParameter,
 )
 from safelight.images import ImageStore
+from safelight.telemetry import Tell, silent
 
 T = TypeVar("T")
 
-ID_IN_SCOPE = "safelight.request_id"  # where in the scope the application puts it
 LONG_BODY_BYTES = 2 * 1024  # longer ones are parsed in a thread
 AUTHORIZATION_BYTES_MAX = 4096
 CALLER_CACHE_SECONDS = 1.0  # how long a revoked key may still open a door
@@ -53,6 +54,7 @@ class House:
     pepper: bytes
     weights: Mapping[str, str] = field(default_factory=dict)  # model id → where its own ones are
     egress_allowed: Networks = ()  # where callers' URLs may lead besides the public internet
+    tell: Tell = silent  # of what happens here, for logs and metrics
     rng: random.Random = field(default_factory=random.SystemRandom)
     _callers: OrderedDict[tuple[str, tuple[str, ...]], tuple[float, Caller]] = field(
         default_factory=OrderedDict
@@ -63,6 +65,7 @@ class House:
         header = request.headers.get("authorization", "")
         cached = self._callers.get((header, schemes))
         if cached is not None and cached[0] > time.monotonic():
+            request.scope[CALLER] = cached[1]
             return cached[1]
         if len(header) > AUTHORIZATION_BYTES_MAX:
             raise Unauthenticated()
@@ -74,6 +77,7 @@ class House:
         self._callers[header, schemes] = (time.monotonic() + CALLER_CACHE_SECONDS, caller)
         if len(self._callers) > CALLER_CACHE_KEYS_MAX:
             self._callers.popitem(last=False)
+        request.scope[CALLER] = caller
         return caller
 
     def choose(self, caller: Caller, model: Model, wire_name: str, request: ImageRequest) -> Choice:
@@ -98,7 +102,7 @@ def origin_of(request: Request, caller: Caller) -> Origin:
     """Who asks, as the audit log names them."""
     return Origin(
         actor=caller.key_id,
-        request_id=request.scope.get(ID_IN_SCOPE),
+        request_id=request.scope.get(REQUEST_ID),
         address=request.client.host if request.client else None,
     )
 

@@ -41,6 +41,7 @@ class KreaDoor:
             ),
         )
         return await self.door.submit(
+            request,
             self.door.order(caller, route, submission),
             headers={"Deprecation": "true"} if submission.deprecated_fields else None,
         )
@@ -60,8 +61,9 @@ class KreaDoor:
         job_id: str = request.path_params["job_id"]
         wire.check_id(job_id)
         job = await cancel(
-            house.db, caller.account_id, job_id, wire.NAME, house.defaults, house.store.link
-        )
+            house.db, caller.account_id, job_id, wire.NAME, house.defaults, house.store.link,
+            house.tell,
+        )  # fmt: skip
         return self.door.answer(job)
 
     async def jobs(self, request: Request) -> Response:

@@ -2,18 +2,17 @@
 
 import asyncio
 import contextlib
-import logging
 import secrets
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from safelight import catalog, limits, settings
+from safelight import __version__, catalog, limits, settings
 from safelight.api.answers import encode
 from safelight.api.app import App
 from safelight.api.hosts import Hosts
 from safelight.api.house import House
+from safelight.api.measuring import measuring
 from safelight.api.peers import Damping
 from safelight.api.proxies import Proxies
 from safelight.api.watch import Watch
@@ -34,7 +33,12 @@ from safelight.images import ImageStore
 from safelight.jobs import Job
 from safelight.moderation import Moderator, NsfwClassifier, PromptRules
 from safelight.settings import Settings
+from safelight.telemetry import Tell, both, journal, silent
+from safelight.telemetry.journal import Journal
 from safelight.webhooks.outbox import InFlight
+
+if TYPE_CHECKING:
+    from safelight.telemetry.meters import Meters
 
 T = TypeVar("T")
 
@@ -79,7 +83,26 @@ def default_limits(config: Settings) -> limits.Defaults:
     )
 
 
-def build_house(config: Settings, db: Database, public_url: str) -> House:
+def build_journal(config: Settings) -> Journal:
+    return Journal(settings.install_secret(config))
+
+
+def build_tell(config: Settings, count: Tell | None) -> Tell:
+    """What happens is written down, and counted where somebody counts."""
+    write = build_journal(config).tell
+    return write if count is None else both(count, write)
+
+
+def build_meters(config: Settings) -> "Meters | None":
+    """None unless somebody can ask for what is counted."""
+    if config.telemetry.metrics_port is None:
+        return None
+    from safelight.telemetry.meters import Meters
+
+    return Meters(__version__)
+
+
+def build_house(config: Settings, db: Database, public_url: str, tell: Tell = silent) -> House:
     models = load_catalog(config)
     return House(
         db=db,
@@ -91,15 +114,18 @@ def build_house(config: Settings, db: Database, public_url: str) -> House:
         pepper=settings.install_secret(config),
         weights=open_weights.configured(config, models),
         egress_allowed=parse_networks(config.egress_allow),
+        tell=tell,
     )
 
 
-def build_app(config: Settings, house: House) -> App:
+def build_app(config: Settings, house: House, meters: "Meters | None" = None) -> App:
+    journal = build_journal(config) if config.telemetry.log_requests else None
     return App(
         house,
         Hosts(config.hosts, config.public_url),
         Damping(config.limits.wrong_keys_per_minute),
         Proxies(config.connections.networks),
+        measuring(meters.answered if meters else None, journal),
     )
 
 
@@ -115,7 +141,12 @@ def build_review(models: Catalog) -> Review:
 
 
 def build_worker(
-    config: Settings, db: Database, roster: Roster, review: Review, worker_id: str
+    config: Settings,
+    db: Database,
+    roster: Roster,
+    review: Review,
+    worker_id: str,
+    tell: Tell = silent,
 ) -> Worker:
     store = build_store(config, config.base_url)
     return Worker(
@@ -132,6 +163,7 @@ def build_worker(
             picture_seconds=config.picture_seconds,
             jobs_max=config.engine.jobs,
         ),
+        tell,
     )
 
 
@@ -160,6 +192,7 @@ def build_sender(config: Settings, house: House) -> Sender:
                 per_account=config.webhooks.per_account, per_host=config.webhooks.per_host
             ),
         ),
+        house.tell,
     )
 
 
@@ -188,13 +221,6 @@ def run_with_database(config: Settings, work: Callable[[Database], Awaitable[T]]
     return asyncio.run(run())
 
 
-def start_logging() -> None:
+def start_logging(config: Settings) -> None:
     """To stderr, one line an event; keys and prompts are never logged."""
-    logging.basicConfig(
-        level=logging.INFO,
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
-        force=True,
-    )
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # strangers would write the warnings
+    journal.start(config.telemetry.log_format, config.telemetry.log_level)

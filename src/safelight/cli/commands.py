@@ -70,8 +70,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve both wires, with a worker process that makes the pictures."""
-    start_logging()
     config = settings.load(host=host, port=port, workers=0 if no_workers else None)
+    start_logging(config)
     key = bookkeeping.demo_key(config) if demo_key else None
 
     def announce(url: str) -> None:
@@ -86,8 +86,9 @@ def serve(
 @app.command()
 def work() -> None:
     """Make pictures for an API that runs elsewhere on the same database."""
-    start_logging()
-    run(serving.work(settings.load()))
+    config = settings.load()
+    start_logging(config)
+    run(serving.work(config))
 
 
 @app.command()

@@ -82,6 +82,10 @@ class Guard:
         else:
             self._from.pop(peer, None)
 
+    def count(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
     def _tick(self, now: float) -> None:
         """When that is due which begins before the next tick."""
         self.now = now

@@ -5,27 +5,29 @@ import contextlib
 import gc
 import logging
 import signal
-import socket
-from collections.abc import Callable, Iterator
-
-import uvicorn
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from safelight.api.watch import Watch
 from safelight.catalog.tokens import count_tokens
 from safelight.cli import assembly
 from safelight.cli.exposure import allow_files, check_exposure
 from safelight.cli.guarded import Guard
+from safelight.cli.listening import Server, bind
+from safelight.cli.metrics_port import metrics_port
 from safelight.cli.supervisor import Supervisor
 from safelight.cli.weakened import record_weakened
 from safelight.db import Database
-from safelight.errors import ConfigurationError, Unavailable
+from safelight.errors import Unavailable
 from safelight.flows import sweep
 from safelight.flows.deliver import Sender
 from safelight.settings import Settings
+from safelight.telemetry import Tell, silent
 from safelight.workers import forget_silent
 
-CONNECTIONS_QUEUED = 2048
-GRACEFUL_SECONDS = 5  # how long open requests may take to end when the server stops
+if TYPE_CHECKING:
+    from safelight.telemetry.meters import Meters
+
 GARBAGE_OBJECTS = 10_000  # new objects between two collections; 700 would cost 5 % of a submission
 LITTER_ROUNDS = 1800  # look for forgotten files every this many rounds of the sweep
 
@@ -34,7 +36,7 @@ log = logging.getLogger(__name__)
 
 async def serve(config: Settings, announce: Callable[[str], None]) -> None:
     """The API, with its workers beside it, until SIGTERM or Ctrl-C."""
-    listener = _bind(config.host, config.port)
+    listener = bind(config.host, config.port)
     port = listener.getsockname()[1]
     config = config.model_copy(update={"port": port})
     db = assembly.open_database(config)
@@ -42,27 +44,17 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
         await check_exposure(config, db)
         await record_weakened(config, db)
         allow_files(config.connections.total)
-        house = assembly.build_house(config, db, config.base_url)
+        meters = assembly.build_meters(config)
+        tell = assembly.build_tell(config, meters.count if meters else None)
+        house = assembly.build_house(config, db, config.base_url, tell)
         guard = Guard(config.connections, config.public_url)
-        server = _Server(
-            uvicorn.Config(
-                assembly.build_app(config, house),
-                http=guard.protocol(),  # type: ignore[arg-type]
-                ws="none",
-                backlog=CONNECTIONS_QUEUED,
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                proxy_headers=False,  # strangers may write anything there
-                timeout_graceful_shutdown=GRACEFUL_SECONDS,
-            )
-        )
-        supervisor = _supervisor(config, db)
+        server = Server(assembly.build_app(config, house, meters), guard)
+        supervisor = _supervisor(config, db, meters, tell)
         # The first prompt that is long enough to be counted should not wait for the tokenizer.
         warming = asyncio.create_task(asyncio.to_thread(count_tokens, "a cat"))
         beside = [
             asyncio.create_task(supervisor.run()),
-            asyncio.create_task(_sweep_forever(config, db)),
+            asyncio.create_task(_sweep_forever(config, db, tell)),
         ]
         patrolling = asyncio.create_task(guard.patrol())
         sender = assembly.build_sender(config, house)
@@ -74,7 +66,8 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
         gc.set_threshold(GARBAGE_OBJECTS)
         announce(config.base_url)
         try:
-            await server.serve(sockets=[listener])
+            async with metrics_port(config, meters, db, guard.count):
+                await server.serve(sockets=[listener])
         finally:
             supervisor.stop()
             await asyncio.gather(beside[0], warming)
@@ -93,11 +86,14 @@ async def work(config: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    supervisor = _supervisor(config, db)
+    meters = assembly.build_meters(config)
+    tell = assembly.build_tell(config, meters.count if meters else None)
+    supervisor = _supervisor(config, db, meters, tell)
     supervising = asyncio.create_task(supervisor.run())
-    sweeping = asyncio.create_task(_sweep_forever(config, db))
+    sweeping = asyncio.create_task(_sweep_forever(config, db, tell))
     _when_it_fails(supervising, stop.set)
-    await stop.wait()
+    async with metrics_port(config, meters, db, lambda: 0):
+        await stop.wait()
     supervisor.stop()
     await supervising
     sweeping.cancel()
@@ -112,15 +108,7 @@ def _when_it_fails(task: asyncio.Task[None], then: Callable[[], None]) -> None:
     task.add_done_callback(ended)
 
 
-class _Server(uvicorn.Server):
-    """uvicorn would end the process by the signal it caught, before our workers are stopped."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _stop_on_signals(server: uvicorn.Server, watch: Watch) -> None:
+def _stop_on_signals(server: Server, watch: Watch) -> None:
     def stop() -> None:
         if server.should_exit:
             server.force_exit = True  # asked twice: do not wait for open requests
@@ -130,20 +118,22 @@ def _stop_on_signals(server: uvicorn.Server, watch: Watch) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-def _stop(server: uvicorn.Server, watch: Watch) -> None:
+def _stop(server: Server, watch: Watch) -> None:
     watch.close()  # who waits for a job is answered now, not cut off at the end
     server.should_exit = True
 
 
-def _supervisor(config: Settings, db: Database) -> Supervisor:
+def _supervisor(config: Settings, db: Database, meters: "Meters | None", tell: Tell) -> Supervisor:
     async def free_jobs_of(worker_id: str) -> None:
         with contextlib.suppress(Unavailable):  # their leases end by themselves
-            await sweep.bury(db, assembly.default_limits(config), worker_id)
+            await sweep.bury(db, assembly.default_limits(config), worker_id, tell)
 
-    return Supervisor(config.workers, [str(config.port)], free_jobs_of)
+    # Workers have written down themselves what they tell us.
+    heard = meters.count if meters else silent
+    return Supervisor(config.workers, [str(config.port)], free_jobs_of, heard)
 
 
-async def _sweep_forever(config: Settings, db: Database) -> None:
+async def _sweep_forever(config: Settings, db: Database, tell: Tell) -> None:
     store = assembly.build_store(config, config.base_url)
     defaults = assembly.default_limits(config)
     round_number = 0
@@ -152,7 +142,7 @@ async def _sweep_forever(config: Settings, db: Database) -> None:
             if round_number % LITTER_ROUNDS == 0:
                 await sweep.remove_litter(db, store)
                 await db.write_soon(forget_silent)
-            await sweep.sweep(db, store, defaults, keep_days=config.job_days)
+            await sweep.sweep(db, store, defaults, keep_days=config.job_days, tell=tell)
         except (Unavailable, OSError) as error:
             log.error("the sweep could not finish, and tries again: %s", error)
         except Exception:  # one broken row must not end all sweeping, silently and for ever
@@ -168,17 +158,3 @@ async def _deliver_forever(sender: Sender) -> None:
         except Exception:  # the API must not go on without anybody delivering
             log.exception("the sender of webhooks met a mistake of ours, and begins again")
             await asyncio.sleep(sweep.SWEEP_SECONDS)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only of a socket that says it is TCP does asyncio turn off Nagle's algorithm, which would hold
-    # back the second packet of a reply for 40 ms.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(CONNECTIONS_QUEUED)  # from now on nobody who was told the URL is refused
-    except OSError as error:
-        raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from None
-    return listener

@@ -11,7 +11,10 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Awaitable, Callable
 
 from safelight.errors import ConfigurationError
+from safelight.telemetry import Tell, silent
+from safelight.telemetry.relay import Receiver
 
+READ_BYTES = 64 * 1024
 BEAT_SECONDS = 1.0  # how often a worker says that its event loop turns
 SILENCE_SECONDS = 20.0  # a worker that is silent for so long hangs, with every thread of it
 FIRST_BEAT_SECONDS = 120.0  # imports on a cold disk
@@ -27,10 +30,17 @@ log = logging.getLogger(__name__)
 class Supervisor:
     """A fixed number of worker processes. When we die, their stdin closes, and they end too."""
 
-    def __init__(self, count: int, arguments: list[str], buried: Callable[[str], Awaitable[None]]):
+    def __init__(
+        self,
+        count: int,
+        arguments: list[str],
+        buried: Callable[[str], Awaitable[None]],
+        tell: Tell = silent,
+    ):
         self._count = count
         self._arguments = arguments
         self._buried = buried  # told of a dead worker's id, so that its jobs are freed at once
+        self._tell = tell  # what workers told us
         self._stopping = asyncio.Event()
         self._processes: set[Process] = set()
 
@@ -92,16 +102,15 @@ class Supervisor:
     async def _listen(self, process: Process) -> None:
         """Return when the worker has ended, or is to be killed."""
         assert process.stdout is not None
-        patience = FIRST_BEAT_SECONDS
+        patience, receiver = FIRST_BEAT_SECONDS, Receiver(self._tell)
         stopping = asyncio.create_task(self._stopping.wait())
         try:
             while True:
-                beat = asyncio.create_task(process.stdout.read(64))
+                beat = asyncio.create_task(process.stdout.read(READ_BYTES))
                 waiting = {beat} if self._stopping.is_set() else {beat, stopping}
                 await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
                 if self._stopping.is_set():
-                    beat.cancel()
-                    await self._let_finish(process)
+                    await self._let_finish(process, beat, receiver)
                     return
                 if not beat.done():
                     beat.cancel()
@@ -112,11 +121,19 @@ class Supervisor:
                         async with asyncio.timeout(SILENCE_SECONDS):
                             await process.wait()
                     return
+                receiver.feed(beat.result())
                 patience = SILENCE_SECONDS
         finally:
             stopping.cancel()
 
-    async def _let_finish(self, process: Process) -> None:
+    async def _let_finish(
+        self, process: Process, beat: "asyncio.Task[bytes]", receiver: Receiver
+    ) -> None:
+        assert process.stdout is not None
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
+                data = await beat
+                while data:
+                    receiver.feed(data)
+                    data = await process.stdout.read(READ_BYTES)
                 await process.wait()

@@ -18,6 +18,7 @@ from safelight.db import Database
 from safelight.engines.roster import Roster
 from safelight.errors import ConfigurationError, EngineError, Unavailable
 from safelight.flows.work import Stuck, Worker
+from safelight.telemetry.relay import Relay
 
 HAND_BACK_SECONDS = 20.0  # a drained worker's job is finished within this, or put back
 GREET_AGAIN_SECONDS = 1.0  # after the database could not be written
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    assembly.start_logging()
     config = settings.load(port=int(sys.argv[3]) if len(sys.argv) > 3 else None)
+    assembly.start_logging(config)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assembly.run(_run(config, sys.argv[1], int(sys.argv[2])))
@@ -46,9 +47,11 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     models = assembly.load_catalog(config)
     roster = assembly.build_roster(config, models, number)
     review = assembly.build_review(models)
-    worker = assembly.build_worker(config, db, roster, review, worker_id)
+    relay = Relay(sys.stdout.fileno())
+    tell = assembly.build_tell(config, relay if config.telemetry.metrics_port is not None else None)
+    worker = assembly.build_worker(config, db, roster, review, worker_id, tell)
     _drain_when_told(worker)
-    beating = asyncio.create_task(_beat())
+    beating = asyncio.create_task(_beat(relay))
     own = [models.find(model_id) for model_id in open_weights.configured(config, models)]
     if number == 0:
         _remind(own)
@@ -74,9 +77,9 @@ def _remind(own: list[Model]) -> None:
             log.warning("%s", remark)
 
 
-async def _beat() -> None:
+async def _beat(relay: Relay) -> None:
     while True:
-        os.write(sys.stdout.fileno(), b".")
+        relay.beat()
         await asyncio.sleep(BEAT_SECONDS)
 
 

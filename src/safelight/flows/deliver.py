@@ -11,6 +11,8 @@ from safelight.db import Database, Transaction
 from safelight.egress import Answer, Egress, Refused, Unreachable
 from safelight.errors import NotFound, Unavailable
 from safelight.jobs import Job, Link
+from safelight.telemetry import Tell, silent
+from safelight.telemetry.events import WebhookAttempted
 from safelight.webhooks import outbox, rotation
 from safelight.webhooks.outbox import BELL, FIRST, Attempt, Claimed, InFlight, Message
 from safelight.webhooks.signing import Signer
@@ -50,8 +52,10 @@ class Sender:
         link: Link,
         pepper: bytes,
         settings: DeliverySettings,
+        tell: Tell = silent,
     ):
         self.id = sender_id
+        self._tell = tell
         self._db = db
         self._egress = egress
         self._render = render  # what a poll of the job would be answered now
@@ -158,6 +162,7 @@ class Sender:
         done = replace(attempt, duration_ms=milliseconds)
         try:
             await self._db.write_soon(lambda tx: outbox.record(tx, message, self.id, done))
+            self._tell(_attempted(message, done))
         except Unavailable as error:  # it is sent again: at least once
             log.error("webhook %s: cannot record its attempt: %s", message.id, error.__cause__)
 
@@ -165,7 +170,7 @@ class Sender:
         try:
             body = await self._body(message)
         except NotFound:
-            return Attempt(reason="the job is gone")
+            return Attempt(reason="the job is gone", outcome="gone")
         headers = {"Content-Type": "application/json"} | self._signer.headers(
             message.id, message.claimed_at_ms, body, secrets
         )
@@ -179,9 +184,9 @@ class Sender:
                 answer_bytes_max=ANSWER_BYTES_MAX,
             )
         except Refused:
-            return Attempt(reason="the destination is not allowed")
+            return Attempt(reason="the destination is not allowed", outcome="refused")
         except Unreachable as unreachable:
-            return Attempt(reason=unreachable.reason)
+            return Attempt(reason=unreachable.reason, outcome="unreachable")
         return _judge(answer)
 
     async def _body(self, message: Message) -> bytes:
@@ -225,4 +230,13 @@ def _judge(answer: Answer) -> Attempt:
     if not 200 <= answer.status < 300:
         redirect = " and is not followed" if 300 <= answer.status < 400 else ""
         reason = f"the receiver answered {answer.status}{redirect}"
-    return Attempt(status=answer.status, reason=reason, answer=text or None)
+    outcome = "delivered" if reason is None else f"answered {answer.status // 100}xx"
+    return Attempt(status=answer.status, reason=reason, answer=text or None, outcome=outcome)
+
+
+def _attempted(message: Message, attempt: Attempt) -> WebhookAttempted:
+    return WebhookAttempted(
+        message=message.id, job=message.job_id, account=message.account_id,
+        dialect=message.dialect, attempt=message.attempt + 1, outcome=attempt.outcome,
+        status=attempt.status, seconds=attempt.duration_ms / 1000,
+    )  # fmt: skip

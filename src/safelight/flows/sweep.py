@@ -9,8 +9,9 @@ from safelight import jobs, limits, webhooks, workers
 from safelight.db import Database, Transaction
 from safelight.errors import JobErrorCode
 from safelight.images import ImageStore
-from safelight.jobs import Job, State, ending
+from safelight.jobs import Job, State, ending, told
 from safelight.ledger import DAY_MS
+from safelight.telemetry import Tell, silent
 
 SWEEP_SECONDS = 2  # a dead worker's job waits at most its lease and this
 BATCH_ROWS = 500  # rows one transaction may touch, so that nobody waits long behind it
@@ -31,14 +32,18 @@ class Swept:
 
 
 async def recover(
-    db: Database, defaults: limits.Defaults, *, dead_worker: str | None = None
+    db: Database,
+    defaults: limits.Defaults,
+    *,
+    dead_worker: str | None = None,
+    tell: Tell = silent,
 ) -> tuple[int, int]:
     """Give jobs with expired leases, or of a worker known to be dead, to another attempt.
 
     Returns (requeued, failed): a job that has ended its last attempt fails and is not charged.
     """
 
-    async def commit(tx: Transaction) -> tuple[list[Job], list[Job]]:
+    async def commit(tx: Transaction) -> tuple[list[Job], list[Job], int]:
         requeued, failed = [], []
         for job in await jobs.expired(tx, dead_worker):
             if job.attempt < jobs.ATTEMPTS_MAX:
@@ -53,9 +58,13 @@ async def recover(
                     tx, job, State.FAILED, defaults, JobErrorCode.SERVICE_ERROR, message
                 )
                 failed.append(job)
-        return requeued, failed
+        return requeued, failed, tx.now_ms
 
-    requeued, failed = await db.write(commit)
+    requeued, failed, now_ms = await db.write(commit)
+    for job in requeued + failed:
+        tell(told.lease_lost(job))
+    for job in failed:
+        tell(told.ended(job, State.FAILED, now_ms, JobErrorCode.SERVICE_ERROR))
     for job in requeued + failed:
         db.announce(f"job:{job.id}")
     if requeued or failed:
@@ -66,16 +75,18 @@ async def recover(
     return len(requeued), len(failed)
 
 
-async def bury(db: Database, defaults: limits.Defaults, worker_id: str) -> None:
+async def bury(
+    db: Database, defaults: limits.Defaults, worker_id: str, tell: Tell = silent
+) -> None:
     """A worker is known to be dead: free its jobs at once, and count on it no longer."""
-    await recover(db, defaults, dead_worker=worker_id)
+    await recover(db, defaults, dead_worker=worker_id, tell=tell)
     await db.write_soon(lambda tx: workers.say_goodbye(tx, worker_id))
 
 
-async def bury_the_dead(db: Database, defaults: limits.Defaults) -> None:
+async def bury_the_dead(db: Database, defaults: limits.Defaults, tell: Tell = silent) -> None:
     """What a killed process tree left on this host need not wait for its leases to end."""
     for worker_id in await db.read(workers.dead_on_this_host):
-        await bury(db, defaults, worker_id)
+        await bury(db, defaults, worker_id, tell)
 
 
 async def remove_expired_pictures(db: Database, store: ImageStore) -> int:
@@ -147,11 +158,16 @@ async def remove_litter(db: Database, store: ImageStore) -> int:
 
 
 async def sweep(
-    db: Database, store: ImageStore, defaults: limits.Defaults, *, keep_days: int
+    db: Database,
+    store: ImageStore,
+    defaults: limits.Defaults,
+    *,
+    keep_days: int,
+    tell: Tell = silent,
 ) -> Swept:
     """One round of everything that is due every couple of seconds."""
-    await bury_the_dead(db, defaults)
-    requeued, failed = await recover(db, defaults)
+    await bury_the_dead(db, defaults, tell)
+    requeued, failed = await recover(db, defaults, tell=tell)
     pictures = await remove_expired_pictures(db, store)
     return Swept(
         requeued=requeued,

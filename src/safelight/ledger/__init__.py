@@ -26,6 +26,16 @@ class Balance:
     key_limit: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Microcredits of all accounts together."""
+
+    granted: int
+    available: int
+    held: int
+    spent: int
+
+
 async def grant(tx: Transaction, account_id: str, amount: int, note: str | None = None) -> None:
     """Give an account credits; a negative amount takes back what is still available."""
     if amount < 0:
@@ -169,6 +179,18 @@ async def balance(tx: Transaction, account_id: str, key_id: str | None = None) -
         key_spent=row["key_spent"],
         key_limit=row["credit_limit"],
     )
+
+
+async def totals(tx: Transaction) -> Totals:
+    """The sums of all accounts."""
+    row = await tx.fetch_one(
+        "select coalesce(sum(granted_microcredits), 0) as granted,"
+        " coalesce(sum(available_microcredits), 0) as available,"
+        " coalesce(sum(held_microcredits), 0) as held,"
+        " coalesce(sum(spent_microcredits), 0) as spent from accounts"
+    )
+    assert row is not None
+    return Totals(row["granted"], row["available"], row["held"], row["spent"])
 
 
 async def _open_hold(tx: Transaction, job_id: str) -> Row:

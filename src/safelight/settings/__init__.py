@@ -25,6 +25,7 @@ from safelight.settings.sections import (
     ConnectionSettings,
     EngineSettings,
     LimitSettings,
+    TelemetrySettings,
     TorchSettings,
     WebhookSettings,
     networks,
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
     connections: ConnectionSettings = ConnectionSettings()  # type: ignore[call-arg]
     webhooks: WebhookSettings = WebhookSettings()  # type: ignore[call-arg]
+    telemetry: TelemetrySettings = TelemetrySettings()  # type: ignore[call-arg]
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
     torch: TorchSettings = TorchSettings()  # type: ignore[call-arg]
 
@@ -243,18 +245,21 @@ def _check(settings: Settings) -> None:
         raise ConfigurationError("SAFELIGHT_DATABASE_URL: this version knows sqlite:///PATH only")
     if settings.secret is not None:
         _check_secret(settings.secret.get_secret_value())
+    if settings.telemetry.metrics_token is not None:
+        token = settings.telemetry.metrics_token.get_secret_value()
+        _check_secret(token, "SAFELIGHT_TELEMETRY__METRICS_TOKEN")
     if settings.public_url is not None and not settings.public_url.startswith(
         ("http://", "https://")
     ):
         raise ConfigurationError("SAFELIGHT_PUBLIC_URL must begin with http:// or https://")
 
 
-def _check_secret(secret: str) -> None:
-    """Who guesses it can sign links to every picture."""
+def _check_secret(secret: str, name: str = "SAFELIGHT_SECRET") -> None:
+    """Who guesses the install's own can sign links to every picture."""
     if len(secret) < SECRET_BYTES_MIN:
-        raise ConfigurationError("SAFELIGHT_SECRET must have at least 16 characters")
+        raise ConfigurationError(f"{name} must have at least 16 characters")
     if len(set(secret)) < SECRET_DISTINCT_MIN or SECRET_PLACEHOLDERS.search(secret):
         raise ConfigurationError(
-            "SAFELIGHT_SECRET can be guessed; take the output of `openssl rand -hex 32`, or leave"
+            f"{name} can be guessed; take the output of `openssl rand -hex 32`, or leave"
             " it unset and one is made"
         )

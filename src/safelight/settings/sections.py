@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -143,6 +143,34 @@ class WebhookSettings(BaseModel, frozen=True, extra="forbid"):
     )
     per_host: int = Field(
         32, gt=0, description="messages to one host on their way at a time, over all processes"
+    )
+
+
+class TelemetrySettings(BaseModel, frozen=True, extra="forbid"):
+    """What the house tells its operator about itself."""
+
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="the TCP port of `/metrics` for Prometheus, which is not the callers'; 0 takes"
+        " a free one and logs it; unset: nothing is counted",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="the address it listens on; others than loopback need the token below",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="at least 16 characters, which Prometheus shows as its bearer token"
+    )
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="of the lines on stderr; auto is text on a terminal, else JSON"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="the least serious lines to write; info has each job's changes"
+    )
+    log_requests: bool = Field(
+        False, description="also a line for each request; it costs a third of a poll"
     )
 
 

@@ -64,6 +64,7 @@ class Attempt:
     status: int | None = None  # of the HTTP answer
     reason: str | None = None  # why it failed; None: it was delivered
     answer: str | None = None  # how the answer's body begins
+    outcome: str = "failed"  # in one of a few words, to be counted by
 
 
 async def enqueue(tx: Transaction, *, job_id: str, account_id: str, dialect: str, url: str) -> None:
@@ -79,6 +80,12 @@ async def next_due_ms(tx: Transaction) -> int | None:
     """When the next message is due, or a lease ends; None when nothing is owed."""
     row = await tx.fetch_one("select min(due_at_ms) as due from outbox where state = 'pending'")
     return None if row is None else row["due"]
+
+
+async def count_pending(tx: Transaction) -> int:
+    """How many messages are due now or later."""
+    row = await tx.fetch_one("select count(*) as n from outbox where state = 'pending'")
+    return 0 if row is None else int(row["n"])
 
 
 async def claim(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from safelight import jobs, limits, webhooks
 from safelight.db import Database, Transaction
 from safelight.engines import Engine, Picture
-from safelight.engines.scheduler import Scheduler
+from safelight.engines.scheduler import Run, Scheduler
 from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
 from safelight.flows.work.attempt import Attempt
 from safelight.flows.work.filing import Files
@@ -17,7 +17,9 @@ from safelight.flows.work.progress import Progress
 from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore, StoredFile
-from safelight.jobs import Job, State, ending
+from safelight.jobs import Job, State, ending, told
+from safelight.telemetry import Tell, silent
+from safelight.telemetry.events import Generated
 
 POLL_SECONDS = 1.0  # the safety net under the announcements
 LOOK_SECONDS = (
@@ -61,10 +63,12 @@ class Worker:
         sources: Sources,
         review: Review,
         settings: WorkSettings,
+        tell: Tell = silent,
     ):
         self.id = worker_id
         self._db = db
-        self._files = Files(store, settings.picture_seconds)
+        self._tell = tell
+        self._files = Files(store, settings.picture_seconds, tell)
         self._engine_named = engine_named
         self._sources = sources
         self._review = review
@@ -104,7 +108,9 @@ class Worker:
                 log.error("job %s: cannot hand back: %s", attempt.job.id, error.__cause__)
 
     async def _hand_back(self, attempt: Attempt) -> None:
-        await self._db.write(lambda tx: jobs.requeue(tx, attempt.job, count_attempt=False))
+        job = attempt.job
+        if await self._db.write(lambda tx: jobs.requeue(tx, job, count_attempt=False)):
+            self._tell(told.requeued(job, "handed back"))
         attempt.stop()
         self._db.announce("queued")
 
@@ -128,11 +134,17 @@ class Worker:
         return None
 
     async def _claim(self) -> Job | None:
+        async def commit(tx: Transaction) -> tuple[Job | None, int]:
+            return await jobs.claim(tx, self.id), tx.now_ms
+
         try:
-            return await self._db.write_soon(lambda tx: jobs.claim(tx, self.id))
+            job, now_ms = await self._db.write_soon(commit)
         except Unavailable as error:  # a locked or full database: it may pass
             log.error("cannot claim: %s", error.__cause__)
             return None
+        if job is not None:
+            self._tell(told.started(job, now_ms))
+        return job
 
     # One job
 
@@ -197,7 +209,9 @@ class Worker:
             await asyncio.wait({drawing}, timeout=left)
             if drawing.done():
                 await progress.end()
-                return drawing.result()
+                pictures = drawing.result()
+                self._tell(_generated(attempt.job, run))
+                return pictures
             spent = run.spent_seconds()
             left = (
                 0
@@ -261,30 +275,39 @@ class Worker:
             self._db.announce(webhooks.BELL)
 
     async def _complete(self, job: Job, pictures: list[Picture], files: list[StoredFile]) -> None:
-        async def commit(tx: Transaction) -> bool:
+        async def commit(tx: Transaction) -> int | None:
             if not await ending.settle(tx, job, State.COMPLETED, self._settings.defaults):
-                return False
+                return None
             for position, (picture, file) in enumerate(zip(pictures, files, strict=True)):
                 await self._files.add(tx, job, "final", position, file, picture.seed)
-            return True
+            return tx.now_ms
 
-        if not await self._db.write(commit):
+        ended_at_ms = await self._db.write(commit)
+        if ended_at_ms is None:
             # Cancelled, or another attempt owns the job: these files are nobody's.
             await self._files.discard(files)
+        else:
+            self._tell(told.ended(job, State.COMPLETED, ended_at_ms))
 
     async def _fail(self, job: Job, error: EngineError) -> None:
-        async def commit(tx: Transaction) -> None:
-            if error.retryable and job.attempt < jobs.ATTEMPTS_MAX:
-                await jobs.requeue(tx, job)
+        again = error.retryable and job.attempt < jobs.ATTEMPTS_MAX
+
+        async def commit(tx: Transaction) -> int | None:
+            if again:
+                ours = await jobs.requeue(tx, job)
             else:
-                await ending.settle(
+                ours = await ending.settle(
                     tx, job, State.FAILED, self._settings.defaults, error.code, error.detail
                 )
             if error.code is JobErrorCode.CONTENT_POLICY_VIOLATION:
                 await jobs.expire_previews(tx, job)
+            return tx.now_ms if ours else None
 
-        log.warning("job %s attempt %d: %s", job.id, job.attempt, error.code)
-        await self._db.write(commit)
+        now_ms = await self._db.write(commit)
+        if now_ms is not None and again:
+            self._tell(told.requeued(job, "retried"))
+        elif now_ms is not None:
+            self._tell(told.ended(job, State.FAILED, now_ms, error.code))
 
     # Beside the job
 
@@ -314,3 +337,10 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
+
+
+def _generated(job: Job, run: Run) -> Generated:
+    return Generated(
+        job=job.id, account=job.account_id, dialect=job.dialect, model=job.request.model,
+        engine=job.engine, seconds=run.spent_seconds(), steps=run.step.number,
+    )  # fmt: skip

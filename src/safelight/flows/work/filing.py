@@ -1,6 +1,7 @@
 """Pictures on their way from the engine to the disk and the database."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,6 +10,8 @@ from safelight.db import Transaction
 from safelight.engines import Picture
 from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job
+from safelight.telemetry import Tell, silent
+from safelight.telemetry.events import PictureStored
 
 ENCODERS = 2  # threads that encode and store while the engine goes on
 
@@ -16,16 +19,27 @@ ENCODERS = 2  # threads that encode and store while the engine goes on
 class Files:
     """Encodes pictures and stores them, beside the event loop, and records where they are."""
 
-    def __init__(self, store: ImageStore, picture_seconds: int):
+    def __init__(self, store: ImageStore, picture_seconds: int, tell: Tell = silent):
+        self._tell = tell
         self._store = store
         self._picture_seconds = picture_seconds
         self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
 
     async def put(self, job: Job, picture: Picture, position: str) -> StoredFile:
         """Raises OSError when the disk does not take it."""
-        return await asyncio.get_running_loop().run_in_executor(
+        began = time.perf_counter()
+        file = await asyncio.get_running_loop().run_in_executor(
             self._encoders, self._encode_and_store, job, picture, position
         )
+        self._tell(
+            PictureStored(
+                job=job.id,
+                kind="preview" if position.startswith("p") else "final",
+                size_bytes=file.size_bytes,
+                seconds=time.perf_counter() - began,
+            )
+        )
+        return file
 
     async def add(
         self, tx: Transaction, job: Job, kind: str, position: int, file: StoredFile, seed: int
