@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8000
 PROMPT ?= three penguins in the snow at sunset
 
-.PHONY: help setup torch try serve test test-core check format bench conformance docs clean
+.PHONY: help setup torch try serve test test-core check format bench conformance fuzz docs clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -38,6 +38,9 @@ format: .venv/.dev  ## let ruff put the code into shape
 
 conformance: .venv/.dev  ## every route of both documents driven by Schemathesis, for minutes
 	CONFORMANCE_EXAMPLES=$${CONFORMANCE_EXAMPLES:-100} $(BIN)/pytest -n 2 tests/api/test_conformance.py
+
+fuzz: .venv/.dev  ## hostile requests for every route, for minutes: make fuzz CASES=100000 SEED=7
+	PYTHONPATH=tests $(BIN)/python -m fuzzing --cases $(or $(CASES),100000) $(if $(SEED),--seed $(SEED))
 
 docs: .venv/.dev  ## write the generated pages: settings, models, the tree in the README
 	$(BIN)/python docs/generate.py

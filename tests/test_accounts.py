@@ -84,7 +84,7 @@ def test_a_key_expires_by_the_database_s_clock(books: Books):
     books.clock.forward(seconds=59.999)
     assert authenticate(books, key)
     books.clock.forward(seconds=0.001)
-    with pytest.raises(Unauthenticated, match="expired"):
+    with pytest.raises(Unauthenticated):
         authenticate(books, key)
 
 
@@ -93,7 +93,7 @@ def test_a_revoked_key_stays_closed_and_others_stay_open(books: Books):
     assert books.write(lambda tx: accounts.revoke_key(tx, key_id))
     assert not books.write(lambda tx: accounts.revoke_key(tx, key_id))
     assert not books.write(lambda tx: accounts.revoke_key(tx, "key_nobody_has"))
-    with pytest.raises(Unauthenticated, match="revoked"):
+    with pytest.raises(Unauthenticated):
         authenticate(books, key)
     assert authenticate(books, other)
 

@@ -48,3 +48,15 @@ def test_the_readme_names_only_commands_that_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_tests_that_the_security_page_names_exist() -> None:
+    page = (ROOT / "docs" / "concepts" / "security.md").read_text()
+    named = re.findall(r"`(?:tests/)?([\w/]*test_\w+\.py)`", page)
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT / "tests" / name).is_file() or len(list(ROOT.glob(f"tests/*/{name}"))) == 1, (
+            name
+        )
+    rows = re.findall(r"^\| API(\d+) .*\| `[\w/]*test_\w+\.py`.*\|$", page, re.MULTILINE)
+    assert [int(row) for row in rows] == list(range(1, 11))  # each risk has a test

@@ -108,12 +108,11 @@ async def authenticate(tx: Transaction, key: str, pepper: bytes) -> Caller:
         " from keys k join accounts a on a.id = k.account_id where k.digest = $1",
         digest(key, pepper),
     )
-    if row is None:
+    # One refusal for all: whoever finds an old key is not told that it once was good.
+    if row is None or row["revoked_at_ms"] is not None:
         raise Unauthenticated()
-    if row["revoked_at_ms"] is not None:
-        raise Unauthenticated("This API key has been revoked")
     if row["expires_at_ms"] is not None and row["expires_at_ms"] <= tx.now_ms:
-        raise Unauthenticated("This API key has expired")
+        raise Unauthenticated()
     return Caller(
         account_id=row["account_id"],
         account_name=row["name"],

@@ -78,9 +78,9 @@ def spoiled(body: Any, chance: random.Random) -> Any:
         elif change == 4 and isinstance(body.get(key), dict):
             body[key] = spoiled(body[key], chance)
         elif change == 4 and isinstance(body.get(key), list) and body[key]:
-            body[key] = [spoiled(body[key][0], chance)] * chance.choice([1, 2, 11, 500])
+            body[key] = [spoiled(body[key][0], chance)] * chance.choice([1, 2, 11, 60])
         elif change == 5:
-            body[key] = [body.get(key)] * chance.choice([0, 1, 2, 1000])
+            body[key] = [body.get(key)] * chance.choice([0, 1, 2, 60])
         elif change == 6:
             body[key.upper()] = body.get(key)
         else:

@@ -1,10 +1,8 @@
 """A server to be fuzzed, with things of two accounts on it, and its state afterwards."""
 
-import random
 import re
-import sqlite3
-from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import requests
 
@@ -14,6 +12,7 @@ from routing import real_routes
 from running import Customer, Server, command, until
 from safelight import catalog
 from safelight.api import openapi
+from safelight.cli import bookkeeping
 
 # Nobody listens there, and it is the only place that callers' URLs may lead to.
 SETTINGS = {
@@ -21,7 +20,6 @@ SETTINGS = {
     "CONNECTIONS__HEAD_SECONDS": 0.5, "CONNECTIONS__BODY_SECONDS": 0.5,
     "CONNECTIONS__IDLE_SECONDS": 2, "CONNECTIONS__STALLED_SECONDS": 5,
 }  # fmt: skip
-DIGEST = "digest-of-nothing"
 THEIRS = "the other account's own words"  # a prompt that no reply to us may hold
 
 
@@ -34,6 +32,7 @@ class Prey:
         self.rich, self.poor = server.customer("100000"), server.customer(None)
         self.other = server.customer("100")
         self.ground = self._ground()
+        self._spent_by_other = server.balance(self.other)["spent"]
         self.judge = Judge([THEIRS, self.rich.key, self.other.key])
 
     def _ground(self) -> Ground:
@@ -60,10 +59,11 @@ class Prey:
         assert customer.job(job, wait=30)["status"] == "completed"
         deliveries = customer.call("GET", "/v1/webhooks/deliveries").json()
         [link] = task["results"]
+        name = link.split("?")[0].rpartition("/")[2]
         message_ids = re.findall(r"msg_[0-9a-f]{24}", str(deliveries))
         return {
             "task_id": [task["id"]], "job_id": [job], "message_id": message_ids,
-            "link": [link.removeprefix(self.server.url)], "name": [link.split("?")[0].rpartition("/")[2]],
+            "link": [link.removeprefix(self.server.url)], "name": [name],
             "model_id": ["krea-2-turbo", "flux-1-dev"],
         }  # fmt: skip
 
@@ -76,18 +76,17 @@ class Prey:
         self.shots_fired()
         wrong = []
         for path in ("/livez", "/readyz"):
-            if requests.get(f"{self.server.url}{path}", timeout=5).status_code != 200:
-                wrong.append(f"{path} is not well")
-        for proof in ("ledger", "audit"):
-            done = command(self.server.home, proof, "verify")
-            if done.returncode != 0:
-                wrong.append(f"{proof}: {done.stdout[:1000]}{done.stderr[:1000]}")
+            status = requests.get(f"{self.server.url}{path}", timeout=5).status_code
+            wrong += [] if status == 200 else [f"{path} answers {status}"]
+        wrong += bookkeeping.verify(self.server.config).problems
+        done = command(self.server.home, "audit", "verify")
+        wrong += [done.stdout + done.stderr] if done.returncode != 0 else []
         balance = self.server.balance(self.rich)
         if balance["held"] or balance["granted"] != balance["available"] + balance["spent"]:
             wrong.append(f"the balance does not add up: {balance}")
         if self.server.balance(self.poor)["spent"] != Decimal(0):
             wrong.append("an account without credits spent some")
-        if self.server.balance(self.other)["spent"] != Decimal("0.9"):
+        if self.server.balance(self.other)["spent"] != self._spent_by_other:
             wrong.append("somebody else's credits were spent")
         return wrong + self._log()
 
@@ -100,13 +99,12 @@ class Prey:
             or re.search(r"request \S+ failed", text)
         ):
             wrong.append(f"the log tells of a mistake of ours: {text[-3000:]}")
-        for customer in (self.rich, self.poor, self.other):
-            if customer.key in text:
-                wrong.append("the log holds a key")
+        if any(customer.key in text for customer in (self.rich, self.poor, self.other)):
+            wrong.append("the log holds a key")
         if THEIRS in text:
             wrong.append("the log holds a prompt")
         return wrong
 
     def rss_mib(self) -> float:
-        with open(f"/proc/{self.server.pid}/status") as status:
-            return int(re.findall(r"VmRSS:\s+(\d+)", status.read())[0]) / 1024
+        status = Path(f"/proc/{self.server.pid}/status").read_text()
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024

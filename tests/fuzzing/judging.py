@@ -1,4 +1,4 @@
-"""Whether a reply is one that may be given: its status, its form, its headers, and what it tells."""
+"""Whether a reply is one that may be given: its status, form and headers, and what it tells."""
 
 import json
 import re
@@ -15,7 +15,7 @@ SEALED = {
 }
 # What an error must not tell: how it came about, where on the disk, and what we are built of.
 TELLTALE = re.compile(
-    rb"Traceback|File \\?\"|line \d+, in |\.py\b|site-packages|/home/|/root/|/tmp/|/usr/|/work/|\.db\b"
+    rb"Traceback|File \\?\"|line \d+, in |\.py\b|site-packages|/home/|/root/|/tmp/|/usr/|\.db\b"
     rb"|uvicorn|starlette|httptools|llhttp|msgspec|pydantic|sqlite|asyncio|uvloop|onnx|h11|python",
     re.I,
 )
@@ -65,8 +65,11 @@ def _refusal(case: Case, reply: Reply) -> str | None:
         return "503 without Retry-After"
     if reply.status == 405 and not reply.headers.get("allow"):
         return "405 without Allow"
-    by_protocol = reply.status in REFUSED_BY_PROTOCOL and reply.headers.get("connection") == "close"
-    if "x-request-id" not in reply.headers and not by_protocol:
+    # The protocol refuses before there is a request, so without an id, and closes.
+    closes = reply.headers.get("connection") == "close"
+    has_id = "x-request-id" in reply.headers
+    by_protocol = not has_id and closes and reply.status in REFUSED_BY_PROTOCOL
+    if not has_id and not by_protocol:
         return "no request id"
     if TELLTALE.search(_without_echo(case, reply)):
         return f"tells of the inside: {reply.body[:300]!r}"
