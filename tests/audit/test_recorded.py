@@ -9,12 +9,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
+from keeping import Books
 from running import Server, command, environment, until
+from safelight import audit
 from safelight.audit import Action
 from safelight.cli.commands import app
+from safelight.cli.weakened import record_weakened, weakened
 from safelight.errors import SafelightError
+from safelight.settings import Settings
+from safelight.settings.sections import TorchSettings
 
 OPERATOR = f"operator:{getpass.getuser()}"
 
@@ -76,17 +82,30 @@ def test_what_was_refused_is_not_recorded(server: Server):
     assert safelight(server.home, "audit", "head") == before
 
 
-def test_settings_are_recorded_when_they_changed(start: Callable[..., Server]):
-    server = start()
-    server.stop()
-    server.start()
-    assert len(listed(server, "--action", Action.SETTINGS_IN_FORCE)) == 1
-    server.stop()
-    server.variables = {"EGRESS_ALLOW": "10.0.0.0/8"}
-    server.start()
-    [now, _] = listed(server, "--action", Action.SETTINGS_IN_FORCE)
-    assert json.loads(now["details"])["before"] == {"stand_in": "fake"}
-    assert f"the audit log's head is {now['number']}:{now['hash']}" in server.log.read_text()
+def test_settings_are_recorded_when_they_changed(books: Books, caplog: pytest.LogCaptureFixture):
+    home = {"home": books.path.parent, "stand_in": "off"}
+    wider = {"egress_allow": ("10.0.0.0/8",), "host": "192.0.2.1"}
+    caplog.set_level("INFO")
+    for settings in ({}, {}, wider, wider, {}):
+        books.run(record_weakened(Settings(**home, **settings), books.db))
+    told = [json.loads(row["details"]) for row in books.rows("select details from audit")]
+    loosened = {"egress_allow": ["10.0.0.0/8"], "host": "192.0.2.1"}
+    assert told == [
+        {"after": {}}, {"before": {}, "after": loosened}, {"before": loosened, "after": {}},
+    ]  # fmt: skip
+    assert str(books.read(audit.head)) in caplog.text
+
+
+def test_every_safeguard_that_settings_loosen_is_told(tmp_path: Path):
+    loose = Settings(
+        home=tmp_path, stand_in="fake", egress_allow=("10.0.0.0/8",), hosts=("*",), host="0.0.0.0",
+        accept_licences=("flux-1-dev",), torch=TorchSettings(download=True),
+    )  # fmt: skip
+    assert weakened(loose) == {
+        "stand_in": "fake", "egress_allow": ["10.0.0.0/8"], "accept_licences": ["flux-1-dev"],
+        "host": "0.0.0.0", "hosts": "*", "torch.download": True,
+    }  # fmt: skip
+    assert weakened(Settings(home=tmp_path, stand_in="off")) == {}
 
 
 def test_an_account_that_rotates_its_secret_is_recorded_with_its_request(server: Server):
