@@ -17,6 +17,7 @@ SECTIONS = {
     "engine": sections.EngineSettings,
     "telemetry": sections.TelemetrySettings,
     "torch": sections.TorchSettings,
+    "provenance": sections.ProvenanceSettings,
 }
 
 

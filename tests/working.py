@@ -14,12 +14,14 @@ from safelight.egress import Egress
 from safelight.engines import Aside, Engine, Made, Picture, Step
 from safelight.engines.fake import FakeEngine
 from safelight.flows.work import Worker, WorkSettings
+from safelight.flows.work.filing import Marking
 from safelight.flows.work.progress import PROGRESS_SECONDS
 from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
 from safelight.moderation import Moderator, NsfwClassifier, PromptRules
+from signed import anchors, install_signer
 
 
 class Pausing:
@@ -154,6 +156,8 @@ class Studio:
         self.moderator = Moderator([PromptRules()], [NsfwClassifier()])
         self.moderated = False
         self.egress: Egress | None = None
+        self.home = folder.parent
+        self.marking = Marking(install_signer(self.home))
 
     def order(self, prompt: str = "a cat", engine: str = "fake", **fields: Any) -> Job:
         return self.books.submit(self.caller, request=request(prompt, **fields), engine=engine)
@@ -168,7 +172,9 @@ class Studio:
         review = Review(self.moderator, lambda job: self.moderated)
         sources = Sources(self.books.db, self.store, self.egress or Egress())
         engines = {"fake": engine}.get
-        return Worker(name, self.books.db, self.store, engines, sources, review, settings)
+        return Worker(
+            name, self.books.db, self.store, engines, sources, review, self.marking, settings
+        )
 
     def work(self, engine: Engine, *ordered: Job, **options: Any) -> list[Job]:
         """Let a worker live until these jobs have ended; how they ended."""
@@ -201,6 +207,12 @@ class Studio:
 
     def files(self) -> set[str]:
         return {path.name for path in self.store.root.glob("*/*")}
+
+    def content(self, name: str) -> bytes:
+        return (self.store.root / name[:2] / name).read_bytes()
+
+    def anchors(self) -> str:
+        return anchors(self.home)
 
     def assert_nothing_was_charged(self) -> None:
         balance = self.books.balance(self.caller)

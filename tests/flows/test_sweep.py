@@ -43,7 +43,9 @@ def completed_with_a_picture(books: Books, store: ImageStore, life_hours: int = 
 
 
 def swept(books: Books, store: ImageStore, keep_days: int = 90) -> sweep.Swept:
-    return books.run(sweep.sweep(books.db, store, books.defaults, keep_days=keep_days))
+    return books.run(
+        sweep.sweep(books.db, store, books.defaults, keep_days=keep_days, registry_days=365)
+    )
 
 
 def test_a_job_whose_lease_is_over_goes_back_to_its_old_place(books: Books):

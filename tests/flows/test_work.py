@@ -5,6 +5,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from PIL import Image
 
 from keeping import PRICE, Books
 from safelight.engines import Engine
@@ -68,12 +69,12 @@ def test_a_second_attempt_makes_the_same_picture(studio: Studio):
     studio.books.recover("dead")
     first, second = studio.work(FakeEngine(), *twins)
     assert (first.attempt, second.attempt) == (2, 1)
-    contents = [
-        (studio.store.root / name[:2] / name).read_bytes()
+    pixels = [
+        Image.open(studio.store.root / name[:2] / name).tobytes()
         for job in (first, second)
         for name in studio.names(job, "final")
     ]
-    assert contents[0] == contents[1]
+    assert pixels[0] == pixels[1]
 
 
 def test_progress_and_a_preview_are_seen_while_the_engine_works(studio: Studio):

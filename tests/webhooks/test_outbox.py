@@ -302,7 +302,7 @@ def test_messages_and_their_log_are_forgotten_with_their_jobs(
     assert desk.record(desk.claim()[0], BROKEN)
     store = ImageStore(tmp_path / "pictures", b"sixteen characters", "http://here")
     books.clock.forward(hours=49)
-    books.run(sweep.sweep(books.db, store, books.defaults, keep_days=2))
+    books.run(sweep.sweep(books.db, store, books.defaults, keep_days=2, registry_days=365))
     for table in ("jobs", "outbox", "webhook_attempts"):
         assert books.rows(f"select 1 from {table}") == [], table
 

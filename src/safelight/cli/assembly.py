@@ -5,6 +5,7 @@ import contextlib
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from safelight import __version__, catalog, limits, settings
@@ -27,11 +28,13 @@ from safelight.engines import Engine
 from safelight.engines.roster import Roster
 from safelight.flows.deliver import DeliverySettings, Sender
 from safelight.flows.work import Worker, WorkSettings
+from safelight.flows.work.filing import Marking
 from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
 from safelight.moderation import Moderator, NsfwClassifier, PromptRules
+from safelight.provenance import Credentials, Signer, credentials_of
 from safelight.settings import Settings
 from safelight.telemetry import Tell, both, journal, silent
 from safelight.telemetry.journal import Journal
@@ -140,11 +143,22 @@ def build_review(models: Catalog) -> Review:
     return Review(Moderator([PromptRules()], [NsfwClassifier()]), required)
 
 
+def build_marking(config: Settings) -> Marking:
+    """What pictures say of their origin, and who signs it. Nothing is read or made yet."""
+    own = config.provenance
+
+    def credentials(now: datetime) -> Credentials:
+        return credentials_of(config.home, own.certificate, own.key, now)
+
+    return Marking(Signer(credentials, own.time_authority), prompt=own.prompt, account=own.account)
+
+
 def build_worker(
     config: Settings,
     db: Database,
     roster: Roster,
     review: Review,
+    marking: Marking,
     worker_id: str,
     tell: Tell = silent,
 ) -> Worker:
@@ -156,6 +170,7 @@ def build_worker(
         roster.named,
         Sources(db, store, build_egress(config)),
         review,
+        marking,
         WorkSettings(
             defaults=default_limits(config),
             timeout_seconds=config.engine.timeout_seconds,

@@ -142,7 +142,10 @@ async def _sweep_forever(config: Settings, db: Database, tell: Tell) -> None:
             if round_number % LITTER_ROUNDS == 0:
                 await sweep.remove_litter(db, store)
                 await db.write_soon(forget_silent)
-            await sweep.sweep(db, store, defaults, keep_days=config.job_days, tell=tell)
+            await sweep.sweep(
+                db, store, defaults,
+                keep_days=config.job_days, registry_days=config.provenance.registry_days, tell=tell,
+            )  # fmt: skip
         except (Unavailable, OSError) as error:
             log.error("the sweep could not finish, and tries again: %s", error)
         except Exception:  # one broken row must not end all sweeping, silently and for ever

@@ -49,7 +49,8 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     review = assembly.build_review(models)
     relay = Relay(sys.stdout.fileno())
     tell = assembly.build_tell(config, relay if config.telemetry.metrics_port is not None else None)
-    worker = assembly.build_worker(config, db, roster, review, worker_id, tell)
+    marking = assembly.build_marking(config)
+    worker = assembly.build_worker(config, db, roster, review, marking, worker_id, tell)
     _drain_when_told(worker)
     beating = asyncio.create_task(_beat(relay))
     own = [models.find(model_id) for model_id in open_weights.configured(config, models)]
@@ -57,6 +58,7 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
         _remind(own)
     if any(licences.requires_filters(model.licence) for model in own):
         await asyncio.to_thread(review.load)
+    await asyncio.to_thread(marking.signer.load)  # who cannot sign is not ready
     for engine in roster.engines:
         await asyncio.to_thread(engine.load)
     greeting = asyncio.create_task(greet(db, roster, worker_id))

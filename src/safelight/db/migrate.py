@@ -8,7 +8,7 @@ from safelight.db.sqlite import begin_immediate, connect, system_clock_ms
 from safelight.errors import ConfigurationError
 
 # What the two backends spell differently; everything else in the files is common to both.
-SQLITE_WORDS = {"identity_key": "integer primary key autoincrement"}
+SQLITE_WORDS = {"identity_key": "integer primary key autoincrement", "octets": "blob"}
 
 
 def migrate(path: Path) -> int:

@@ -11,6 +11,7 @@ from safelight.errors import JobErrorCode
 from safelight.images import ImageStore
 from safelight.jobs import Job, State, ending, told
 from safelight.ledger import DAY_MS
+from safelight.provenance import registry
 from safelight.telemetry import Tell, silent
 
 SWEEP_SECONDS = 2  # a dead worker's job waits at most its lease and this
@@ -115,8 +116,11 @@ async def remove_expired_pictures(db: Database, store: ImageStore) -> int:
     return len(names)
 
 
-async def remove_old_jobs(db: Database, keep_days: int) -> int:
-    """Forget jobs that ended long ago, with their prompts and messages; the ledger stays."""
+async def remove_old_jobs(db: Database, keep_days: int, registry_days: int) -> int:
+    """Forget jobs that ended long ago, with their prompts and messages; the ledger stays.
+
+    The registry knows their pictures for longer, and in the end forgets them too.
+    """
 
     async def commit(tx: Transaction) -> int:
         await tx.execute(
@@ -132,6 +136,7 @@ async def remove_old_jobs(db: Database, keep_days: int) -> int:
         for job in old:
             await webhooks.forget(tx, job["id"])
             await tx.execute("delete from jobs where id = $1", job["id"])
+        await registry.forget(tx, registry_days, BATCH_ROWS)
         return len(old)
 
     return await db.write_soon(commit)
@@ -163,6 +168,7 @@ async def sweep(
     defaults: limits.Defaults,
     *,
     keep_days: int,
+    registry_days: int,
     tell: Tell = silent,
 ) -> Swept:
     """One round of everything that is due every couple of seconds."""
@@ -173,5 +179,5 @@ async def sweep(
         requeued=requeued,
         failed=failed,
         pictures=pictures,
-        jobs=await remove_old_jobs(db, keep_days),
+        jobs=await remove_old_jobs(db, keep_days, registry_days),
     )

@@ -25,6 +25,7 @@ from safelight.settings.sections import (
     ConnectionSettings,
     EngineSettings,
     LimitSettings,
+    ProvenanceSettings,
     TelemetrySettings,
     TorchSettings,
     WebhookSettings,
@@ -116,6 +117,7 @@ class Settings(BaseSettings):
     job_days: int = Field(90, gt=0, description="days that finished jobs are kept and can be read")
     limits: LimitSettings = LimitSettings()  # type: ignore[call-arg]
     connections: ConnectionSettings = ConnectionSettings()  # type: ignore[call-arg]
+    provenance: ProvenanceSettings = ProvenanceSettings()  # type: ignore[call-arg]
     webhooks: WebhookSettings = WebhookSettings()  # type: ignore[call-arg]
     telemetry: TelemetrySettings = TelemetrySettings()  # type: ignore[call-arg]
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
@@ -252,6 +254,11 @@ def _check(settings: Settings) -> None:
         ("http://", "https://")
     ):
         raise ConfigurationError("SAFELIGHT_PUBLIC_URL must begin with http:// or https://")
+    if settings.provenance.registry_days * 24 * 3600 < settings.picture_seconds:
+        raise ConfigurationError(
+            "SAFELIGHT_PROVENANCE__REGISTRY_DAYS is shorter than SAFELIGHT_PICTURE_SECONDS: the"
+            " registry must know every picture that can be fetched"
+        )
 
 
 def _check_secret(secret: str, name: str = "SAFELIGHT_SECRET") -> None:

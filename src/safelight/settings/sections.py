@@ -210,3 +210,32 @@ class TorchSettings(BaseModel, frozen=True, extra="forbid"):
     download: bool = Field(
         False, description="fetch from the hub what is not on disk; off: never touch the network"
     )
+
+
+class ProvenanceSettings(BaseModel, frozen=True, extra="forbid"):
+    """What pictures say of their origin, and who signs it."""
+
+    certificate: Path | None = Field(
+        None,
+        description="a file with the certificate that signs pictures and those that issued it, in"
+        " PEM form; unset: the install makes an authority and a certificate of its own",
+    )
+    key: Path | None = Field(
+        None, description="the file with that certificate's private key, in PEM form, unencrypted"
+    )
+    time_authority: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="the URL of an RFC 3161 service that is asked for the time of each picture;"
+        " without its answer a picture is not delivered. Unset: no trusted time, and no network",
+    )
+    prompt: bool = Field(False, description="whether pictures tell the prompt they were made from")
+    account: bool = Field(
+        False, description="whether pictures tell the id of the account they were made for"
+    )
+    registry_days: int = Field(
+        5 * 365,
+        gt=0,
+        description="days that the registry knows a picture again, by its SHA-256 and its looks;"
+        " it outlives the picture and its job, and holds neither prompt nor account",
+    )

@@ -12,11 +12,11 @@ from safelight.engines import Engine, Picture
 from safelight.engines.scheduler import Run, Scheduler
 from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
 from safelight.flows.work.attempt import Attempt
-from safelight.flows.work.filing import Files
+from safelight.flows.work.filing import Filed, Files, Marking
 from safelight.flows.work.progress import Progress
 from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
-from safelight.images import ImageStore, StoredFile
+from safelight.images import ImageStore
 from safelight.jobs import Job, State, ending, told
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import Generated
@@ -62,13 +62,14 @@ class Worker:
         engine_named: Callable[[str], Engine | None],
         sources: Sources,
         review: Review,
+        marking: Marking,
         settings: WorkSettings,
         tell: Tell = silent,
     ):
         self.id = worker_id
         self._db = db
         self._tell = tell
-        self._files = Files(store, settings.picture_seconds, tell)
+        self._files = Files(store, marking, settings.picture_seconds, tell)
         self._engine_named = engine_named
         self._sources = sources
         self._review = review
@@ -243,7 +244,7 @@ class Worker:
 
     async def _finish(self, attempt: Attempt, pictures: list[Picture]) -> None:
         """Review, encode, store, and commit the outcome with its credits."""
-        job, files = attempt.job, list[StoredFile]()
+        job, files = attempt.job, list[Filed]()
         try:
             await self._review.check_pictures(job, pictures)
             for position, picture in enumerate(pictures):
@@ -274,7 +275,7 @@ class Worker:
         if attempt.job.webhook_url:
             self._db.announce(webhooks.BELL)
 
-    async def _complete(self, job: Job, pictures: list[Picture], files: list[StoredFile]) -> None:
+    async def _complete(self, job: Job, pictures: list[Picture], files: list[Filed]) -> None:
         async def commit(tx: Transaction) -> int | None:
             if not await ending.settle(tx, job, State.COMPLETED, self._settings.defaults):
                 return None

@@ -7,7 +7,7 @@ import logging
 from safelight import jobs
 from safelight.db import Database, Transaction
 from safelight.engines import Picture, Step
-from safelight.errors import Unavailable
+from safelight.errors import EngineError, Unavailable
 from safelight.flows.work.attempt import Attempt
 from safelight.flows.work.filing import Files
 from safelight.flows.work.review import Review
@@ -54,7 +54,11 @@ class Progress:
             step, self._latest = self._latest, None
             try:
                 await self._record(step)
-            except (Unavailable, OSError) as error:  # progress may be lost; the picture may not
+            except (
+                Unavailable,
+                OSError,
+                EngineError,
+            ) as error:  # progress may be lost; the picture may not
                 log.warning("job %s: progress not written: %s", self._attempt.job.id, error)
             except Exception:  # a mistake of ours, which may cost the worker even less
                 log.exception("job %s: progress not written", self._attempt.job.id)
