@@ -18,7 +18,7 @@ import uvloop
 from bench import asgi
 from safelight import settings, workers
 from safelight.catalog import ImageRequest
-from safelight.cli import assembly
+from safelight.cli import assembly, filtering
 from safelight.db import Database, Work
 from safelight.db.migrate import migrate
 from safelight.db.sqlite import SqliteDatabase
@@ -105,7 +105,7 @@ async def worker(stamps: IO[str]) -> None:
     config = settings.load()
     db = assembly.open_database(config)
     roster = Roster({}, StampedEngine(stamps))
-    review = assembly.build_review(assembly.load_catalog(config))
+    review = filtering.build_review(config, assembly.load_catalog(config))
     marking = assembly.build_marking(config)
     marking.signer.load()
     ours = assembly.build_worker(config, db, roster, review, marking, WORKER_ID)

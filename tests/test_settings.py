@@ -15,6 +15,7 @@ SECTIONS = {
     "limits": sections.LimitSettings,
     "connections": sections.ConnectionSettings,
     "engine": sections.EngineSettings,
+    "moderation": sections.ModerationSettings,
     "telemetry": sections.TelemetrySettings,
     "torch": sections.TorchSettings,
     "provenance": sections.ProvenanceSettings,

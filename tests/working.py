@@ -20,7 +20,7 @@ from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
-from safelight.moderation import Moderator, NsfwClassifier, PromptRules
+from safelight.moderation import Level, Moderator, NsfwClassifier, PromptRules
 from signed import anchors, install_signer
 
 
@@ -154,7 +154,8 @@ class Studio:
         self.caller = books.customer(100)
         self.store = ImageStore(folder, b"sixteen characters", "http://here")
         self.moderator = Moderator([PromptRules()], [NsfwClassifier()])
-        self.moderated = False
+        self.level = Level.BASE
+        self.words: Callable[[Job], str] = lambda job: job.request.prompt
         self.egress: Egress | None = None
         self.home = folder.parent
         self.marking = Marking(install_signer(self.home))
@@ -169,7 +170,7 @@ class Studio:
             defaults=self.books.defaults, timeout_seconds=timeout_seconds, stuck_seconds=0.02,
             picture_seconds=60, jobs_max=jobs_max,
         )  # fmt: skip
-        review = Review(self.moderator, lambda job: self.moderated)
+        review = Review(self.moderator, self.level, self.words)
         sources = Sources(self.books.db, self.store, self.egress or Egress())
         engines = {"fake": engine}.get
         return Worker(

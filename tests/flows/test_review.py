@@ -1,6 +1,7 @@
 """What content filters refuse is never drawn, stored, linked or charged; and they fail closed."""
 
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from safelight import images
 from safelight.engines import Pixels
 from safelight.engines.fake import FakeEngine
 from safelight.flows import sweep
-from safelight.moderation import ALLOWED, Category, Moderator, Verdict
+from safelight.moderation import ALLOWED, Category, Level, Moderator, Verdict
 from working import Raising, Studio
 
 REFUSED = Verdict(Category.GORE, 1.0, "test")
@@ -22,12 +23,16 @@ class Words:
 
     name = "words"
 
+    def __init__(self, refusal: Verdict = REFUSED):
+        self.refusal = refusal
+
     def load(self) -> None: ...
 
     def judge(self, text: str, *, strict: bool) -> Verdict:
         if text == "breaks":
             raise ZeroDivisionError
-        return REFUSED if text == "forbidden" or (strict and text == "risky") else ALLOWED
+        refused = text == "forbidden" or (strict and text == "risky")
+        return self.refusal if refused else ALLOWED
 
     def speaks_of_minors(self, text: str) -> bool:
         return False
@@ -41,13 +46,15 @@ class Sizes:
     def __init__(self, *, refused: int = 0, breaks: int = 0):
         self.refused = refused
         self.breaks = breaks
-        self.seen: list[int] = []
+        self.files: Callable[[], set[str]] = set
+        self.on_disk: set[str] = set()  # while a whole picture was looked at
 
     def load(self) -> None: ...
 
     def judge(self, pixels: Pixels, *, strict: bool, minors: bool) -> Verdict:
         width = pixels.shape[1]
-        self.seen.append(width)
+        if width == 1024:
+            self.on_disk |= {name for name in self.files() if "-p" not in name}
         if width == self.breaks:
             raise ZeroDivisionError
         return REFUSED if width == self.refused else ALLOWED
@@ -56,7 +63,6 @@ class Sizes:
 @pytest.fixture
 def studio(books: Books, tmp_path: Path) -> Studio:
     studio = Studio(books, tmp_path / "pictures")
-    studio.moderated = True
     studio.moderator = Moderator([Words()], [Sizes()])
     return studio
 
@@ -130,7 +136,40 @@ def test_what_the_filters_allow_is_drawn(studio: Studio):
     assert studio.names(job, "final")
 
 
-def test_filters_are_not_asked_where_no_licence_wants_them(studio: Studio):
-    studio.moderated = False
+def test_words_that_a_style_adds_are_judged_with_the_prompt(studio: Studio):
+    studio.words = lambda job: job.request.prompt.replace("style", "forbidden")
+    [job] = studio.work(Raising(AssertionError()), studio.order("style"))
+    assert job.error_code == "content_policy_violation"
+
+
+@pytest.mark.parametrize(
+    ("category", "state"), [(Category.GORE, "completed"), (Category.MINORS, "failed")]
+)
+def test_the_loosest_level_refuses_sexual_content_with_minors_and_nothing_else(
+    studio: Studio, category: Category, state: str
+):
+    studio.level = Level.MINORS
+    studio.moderator = Moderator([Words(Verdict(category, 1.0, "test"))], [Sizes()])
     [job] = studio.work(FakeEngine(), studio.order("forbidden"))
+    assert job.state == state
+
+
+def test_who_asks_for_the_stricter_check_gets_it_on_the_loosest_level(studio: Studio):
+    studio.level = Level.MINORS
+    [job] = studio.work(FakeEngine(), studio.order("risky", strict_moderation=True))
+    assert job.error_code == "content_policy_violation"
+
+
+def test_on_the_strict_level_nobody_has_to_ask(studio: Studio):
+    studio.level = Level.STRICT
+    [job] = studio.work(FakeEngine(), studio.order("risky"))
+    assert job.error_code == "content_policy_violation"
+
+
+def test_nothing_is_on_disk_before_the_filters_have_answered(studio: Studio):
+    sizes = Sizes()
+    sizes.files = studio.files
+    studio.moderator = Moderator([Words()], [sizes])
+    [job] = studio.work(FakeEngine(), studio.order(width=1024, height=1024, count=2))
     assert job.state == "completed"
+    assert sizes.on_disk == set()

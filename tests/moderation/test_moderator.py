@@ -10,6 +10,7 @@ from safelight.errors import EngineError, JobErrorCode
 from safelight.moderation import (
     ALLOWED,
     Category,
+    Level,
     Moderator,
     NsfwClassifier,
     PromptRules,
@@ -113,7 +114,7 @@ def test_the_picture_filter_knows_whether_the_prompt_speaks_of_children() -> Non
     told = Told()
     moderator = Moderator([PromptRules()], [told])
     moderator.check_picture(PICTURE, prompt="a castle")
-    moderator.check_picture(PICTURE, strict=True, prompt="초등학생이 그린 그림")
+    moderator.check_picture(PICTURE, Level.STRICT, prompt="초등학생이 그린 그림")
     assert told.told == [(False, False), (True, True)]
 
 

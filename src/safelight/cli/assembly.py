@@ -17,7 +17,7 @@ from safelight.api.measuring import measuring
 from safelight.api.peers import Damping
 from safelight.api.proxies import Proxies
 from safelight.api.watch import Watch
-from safelight.catalog import Catalog, licences
+from safelight.catalog import Catalog
 from safelight.cli import open_weights
 from safelight.db import Database
 from safelight.db.migrate import migrate
@@ -33,7 +33,6 @@ from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
-from safelight.moderation import Moderator, NsfwClassifier, PromptRules
 from safelight.provenance import Credentials, Signer, credentials_of
 from safelight.settings import Settings
 from safelight.telemetry import Tell, both, journal, silent
@@ -130,17 +129,6 @@ def build_app(config: Settings, house: House, meters: "Meters | None" = None) ->
         Proxies(config.connections.networks),
         measuring(meters.answered if meters else None, journal),
     )
-
-
-def build_review(models: Catalog) -> Review:
-    """The filters, for every job whose model's licence asks for them and that we make ourselves."""
-
-    def required(job: Job) -> bool:
-        if job.stand_in is not None:
-            return False
-        return licences.requires_filters(models.find(job.request.model).licence)
-
-    return Review(Moderator([PromptRules()], [NsfwClassifier()]), required)
 
 
 def build_marking(config: Settings) -> Marking:

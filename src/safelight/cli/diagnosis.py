@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 
 from safelight import catalog, settings
 from safelight.catalog.prices import credits_text
-from safelight.cli import open_weights
+from safelight.cli import filtering, open_weights
 from safelight.cli.assembly import (
     build_roster,
     build_stand_in,
@@ -22,11 +22,13 @@ from safelight.cli.assembly import (
     run_with_database,
 )
 from safelight.db import Database
-from safelight.errors import ConfigurationError, ModelNotAllowed
+from safelight.errors import ConfigurationError, EngineError, ModelNotAllowed
 from safelight.ledger.verify import verify
+from safelight.moderation import Level
 from safelight.settings import Settings
 
 DISK_BYTES_MIN = 1 << 30
+WRONG = (ConfigurationError, EngineError, ModelNotAllowed)
 
 
 def models(config: Settings) -> list[dict[str, Any]]:
@@ -93,6 +95,7 @@ def doctor(config: Settings) -> list[dict[str, Any]]:
         _check("database", lambda: _database(config)),
         _check("catalog", lambda: f"{len(load_catalog(config).models)} models"),
     ]
+    checks.append(_check("moderation", lambda: _moderation(config)))
     for name, source in config.models.items():
         checks.append(_check(f"weights of {name}", partial(_weights, config, name, source)))
     if config.torch.styles is not None:
@@ -105,7 +108,7 @@ def doctor(config: Settings) -> list[dict[str, Any]]:
 def _check(name: str, run: Any) -> dict[str, Any]:
     try:
         return {"name": name, "ok": True, "note": run()}
-    except (ConfigurationError, ModelNotAllowed, OSError, sqlite3.Error, ImportError) as error:
+    except (*WRONG, OSError, sqlite3.Error, ImportError) as error:
         return {"name": name, "ok": False, "note": str(error)}
 
 
@@ -142,6 +145,13 @@ def _database(config: Settings) -> str:
         return proof.jobs
 
     return f"{config.database_path}, {run_with_database(config, read)} jobs, the books agree"
+
+
+def _moderation(config: Settings) -> str:
+    models = load_catalog(config)
+    chosen = filtering.level(config, models)
+    filtering.build_review(config, models).load()
+    return filtering.LOOSE if chosen is Level.MINORS else f"the filters are loaded, level {chosen}"
 
 
 def _weights(config: Settings, name: str, source: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from safelight.api.watch import Watch
 from safelight.catalog.tokens import count_tokens
-from safelight.cli import assembly
+from safelight.cli import assembly, filtering
 from safelight.cli.exposure import allow_files, check_exposure
 from safelight.cli.guarded import Guard
 from safelight.cli.listening import Server, bind
@@ -42,6 +42,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
     db = assembly.open_database(config)
     try:
         await check_exposure(config, db)
+        filtering.announce(config, assembly.load_catalog(config))
         await record_weakened(config, db)
         allow_files(config.connections.total)
         meters = assembly.build_meters(config)

@@ -24,6 +24,7 @@ def weakened(config: Settings) -> dict[str, Any]:
         "host": None if config.host == "localhost" or is_loopback(config.host) else config.host,
         "hosts": ANY if ANY in config.hosts else None,
         "torch.download": config.torch.download,
+        "moderation.level": "minors" if config.moderation.level == "minors" else None,
     }
     return {name: value for name, value in found.items() if value}
 

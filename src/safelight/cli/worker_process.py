@@ -12,7 +12,7 @@ import sys
 
 from safelight import settings, workers
 from safelight.catalog import Model, licences
-from safelight.cli import assembly, open_weights
+from safelight.cli import assembly, filtering, open_weights
 from safelight.cli.supervisor import BEAT_SECONDS, EXIT_CONFIGURATION
 from safelight.db import Database
 from safelight.engines.roster import Roster
@@ -46,7 +46,7 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     db = assembly.open_database(config)
     models = assembly.load_catalog(config)
     roster = assembly.build_roster(config, models, number)
-    review = assembly.build_review(models)
+    review = filtering.build_review(config, models)
     relay = Relay(sys.stdout.fileno())
     tell = assembly.build_tell(config, relay if config.telemetry.metrics_port is not None else None)
     marking = assembly.build_marking(config)
@@ -56,8 +56,7 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     own = [models.find(model_id) for model_id in open_weights.configured(config, models)]
     if number == 0:
         _remind(own)
-    if any(licences.requires_filters(model.licence) for model in own):
-        await asyncio.to_thread(review.load)
+    await asyncio.to_thread(review.load)
     await asyncio.to_thread(marking.signer.load)  # who cannot sign is not ready
     for engine in roster.engines:
         await asyncio.to_thread(engine.load)

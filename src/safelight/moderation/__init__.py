@@ -12,16 +12,18 @@ import numpy.typing as npt
 from safelight.errors import EngineError, JobErrorCode
 from safelight.moderation.pictures import NsfwClassifier
 from safelight.moderation.prompts import PromptRules
-from safelight.moderation.verdict import ALLOWED, Category, Verdict
+from safelight.moderation.verdict import ALLOWED, Category, Level, Refused, Verdict
 
 __all__ = [
     "ALLOWED",
     "Category",
+    "Level",
     "Moderator",
     "NsfwClassifier",
     "PictureFilter",
     "PromptFilter",
     "PromptRules",
+    "Refused",
     "Verdict",
 ]
 
@@ -80,16 +82,19 @@ class Moderator:
                     _or_fail(pixels.name, pixels.load)
                 self._loaded = True
 
-    def check_prompt(self, text: str, *, strict: bool = False) -> Verdict:
+    def check_prompt(self, text: str, level: Level = Level.BASE) -> Verdict:
         """Whether the words may be drawn. Raises EngineError when that cannot be told."""
         self.load()
+        strict = level is Level.STRICT
         for words in self._prompts:
             found = _or_fail(words.name, partial(words.judge, text, strict=strict))
-            if not found.allowed:
+            if _counts(found, level):
                 return found
         return ALLOWED
 
-    def check_picture(self, pixels: Pixels, *, strict: bool = False, prompt: str = "") -> Verdict:
+    def check_picture(
+        self, pixels: Pixels, level: Level = Level.BASE, *, prompt: str = ""
+    ) -> Verdict:
         """Whether the pixels may be shown. Raises EngineError when that cannot be told.
 
         With the prompt, a picture of children is held to a far lower threshold.
@@ -98,12 +103,20 @@ class Moderator:
         minors = any(
             _or_fail(words.name, partial(words.speaks_of_minors, prompt)) for words in self._prompts
         )
+        strict = level is Level.STRICT
         for filter_ in self._pictures:
             judge = partial(filter_.judge, pixels, strict=strict, minors=minors)
             found = _or_fail(filter_.name, judge)
-            if not found.allowed:
+            if _counts(found, level):
                 return found
         return ALLOWED
+
+
+def _counts(found: Verdict, level: Level) -> bool:
+    """Whether it is refused on this level."""
+    if level is Level.MINORS:
+        return found.category is Category.MINORS
+    return not found.allowed
 
 
 def _or_fail(name: str, work: Callable[[], T]) -> T:

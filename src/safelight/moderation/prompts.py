@@ -5,6 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 
 import msgspec
@@ -26,6 +27,7 @@ AGE = re.compile(
     r"|\bage[ds]?:?\s(?:of\s)?(?:1[0-7]|[1-9])\b(?!\s?(?:\d|%|century))"
 )
 MINOR = "minor"
+PROMPTS_REMEMBERED = 64
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,6 +81,8 @@ class PromptRules:
     def __init__(self) -> None:
         self._lexicon: Lexicon | None = None
         self._rules: tuple[Rule, ...] = ()
+        # Each picture of a job asks again whether its prompt speaks of children.
+        self._readings = lru_cache(PROMPTS_REMEMBERED)(self._read_both)
 
     def load(self) -> None:
         lexicon = terms.load()
@@ -93,7 +97,7 @@ class PromptRules:
         self._lexicon = lexicon
 
     def judge(self, text: str, *, strict: bool) -> Verdict:
-        readings = list(self._readings(text))
+        readings = self._readings(text)
         for rule in self._rules:  # the gravest first, whichever reading shows it
             if (strict or not rule.strict) and any(found.breaks(rule) for found in readings):
                 return Verdict(rule.category, 1.0, self.name)
@@ -102,15 +106,13 @@ class PromptRules:
     def speaks_of_minors(self, text: str) -> bool:
         return any(MINOR in found.by_group for found in self._readings(text))
 
-    def _readings(self, text: str) -> Iterable[_Found]:
+    def _read_both(self, text: str) -> tuple[_Found, ...]:
         """The prompt as it stands, and with its disguises undone where it has any."""
         if self._lexicon is None:
             raise RuntimeError("the rules are not loaded")
         plain = fold(text)
-        yield self._read(plain)
         opened = open_up(plain, self._lexicon.known)
-        if opened != plain:
-            yield self._read(opened)
+        return tuple(self._read(reading) for reading in dict.fromkeys((plain, opened)))
 
     def _read(self, text: str) -> _Found:
         assert self._lexicon is not None

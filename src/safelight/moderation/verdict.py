@@ -1,4 +1,4 @@
-"""What a filter finds: allowed, or refused with a category."""
+"""What a filter finds: allowed, or refused with a category; and how much an install refuses."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +15,14 @@ class Category(StrEnum):
     GORE = "gore"
     HATE = "hate"  # hate and extremism
     SELF_HARM = "self_harm"
+
+
+class Level(StrEnum):
+    """How much is refused. What is made with minors in it is judged alike on every level."""
+
+    MINORS = "minors"  # sexual content with minors, and nothing else
+    BASE = "base"
+    STRICT = "strict"  # what `nsfw_check` asks for
 
 
 SENTENCES = {
@@ -40,9 +48,18 @@ class Verdict:
         return self.category is None
 
     def enforce(self) -> None:
-        """Raises the EngineError that a refused job ends with; returns when it is allowed."""
-        if self.category is not None:
-            raise EngineError(SENTENCES[self.category], code=JobErrorCode.CONTENT_POLICY_VIOLATION)
+        """Raises Refused unless it is allowed."""
+        if not self.allowed:
+            raise Refused(self)
 
 
 ALLOWED = Verdict()
+
+
+class Refused(EngineError):
+    """What a refused job ends with: the documented code, and a sentence that quotes nothing."""
+
+    def __init__(self, verdict: Verdict):
+        assert verdict.category is not None
+        super().__init__(SENTENCES[verdict.category], code=JobErrorCode.CONTENT_POLICY_VIOLATION)
+        self.verdict = verdict

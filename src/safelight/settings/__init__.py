@@ -25,6 +25,7 @@ from safelight.settings.sections import (
     ConnectionSettings,
     EngineSettings,
     LimitSettings,
+    ModerationSettings,
     ProvenanceSettings,
     TelemetrySettings,
     TorchSettings,
@@ -119,6 +120,7 @@ class Settings(BaseSettings):
     connections: ConnectionSettings = ConnectionSettings()  # type: ignore[call-arg]
     provenance: ProvenanceSettings = ProvenanceSettings()  # type: ignore[call-arg]
     webhooks: WebhookSettings = WebhookSettings()  # type: ignore[call-arg]
+    moderation: ModerationSettings = ModerationSettings()  # type: ignore[call-arg]
     telemetry: TelemetrySettings = TelemetrySettings()  # type: ignore[call-arg]
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
     torch: TorchSettings = TorchSettings()  # type: ignore[call-arg]

@@ -89,7 +89,7 @@ class PictureStored(Event, tag="picture.stored", frozen=True, kw_only=True):
     job: str
     kind: str  # "final" or "preview"
     size_bytes: int
-    seconds: float  # to encode and store it
+    seconds: float  # to store it; it was encoded while the filters looked
 
 
 class PictureSigned(Event, tag="picture.signed", frozen=True, kw_only=True):

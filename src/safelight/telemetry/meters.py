@@ -198,7 +198,7 @@ class Meters:
         )
         self._stored_bytes = self._counter("picture_stored_bytes_total", "Bytes of them.", "kind")
         self._storing = self._histogram(
-            "picture_store_seconds", "To encode a picture and have it on disk.",
+            "picture_store_seconds", "To have an encoded picture on disk.",
             STORING_BUCKETS, "kind",
         )  # fmt: skip
         self._signing = self._histogram(

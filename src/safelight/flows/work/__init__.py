@@ -12,7 +12,7 @@ from safelight.engines import Engine, Picture
 from safelight.engines.scheduler import Run, Scheduler
 from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
 from safelight.flows.work.attempt import Attempt
-from safelight.flows.work.filing import Filed, Files, Marking
+from safelight.flows.work.filing import Filed, Files, Marking, Prepared
 from safelight.flows.work.progress import Progress
 from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
@@ -243,12 +243,11 @@ class Worker:
         raise Stuck(attempt.job.id)
 
     async def _finish(self, attempt: Attempt, pictures: list[Picture]) -> None:
-        """Review, encode, store, and commit the outcome with its credits."""
+        """Review, encode and sign, then store, and commit the outcome with its credits."""
         job, files = attempt.job, list[Filed]()
         try:
-            await self._review.check_pictures(job, pictures)
-            for position, picture in enumerate(pictures):
-                files.append(await self._files.put(job, picture, str(position)))
+            for prepared in await self._prepare_while_judging(job, pictures):
+                files.append(await self._files.keep(job, prepared))
         except EngineError as refusal:
             await self._settle(attempt, self._fail(job, refusal))
         except OSError as error:
@@ -261,6 +260,15 @@ class Worker:
             await self._settle(attempt, self._complete(job, pictures, files))
         finally:
             self._storing.release()
+
+    async def _prepare_while_judging(self, job: Job, pictures: list[Picture]) -> list[Prepared]:
+        """Signed pictures in memory, once the filters allow them all. Raises EngineError."""
+        preparing = asyncio.gather(
+            *(self._files.prepare(job, picture, str(i)) for i, picture in enumerate(pictures))
+        )
+        judging = self._review.check_pictures(job, pictures)
+        prepared, _ = await asyncio.gather(preparing, judging)
+        return prepared
 
     async def _settle(self, attempt: Attempt, settlement: Awaitable[None]) -> None:
         """Commit the outcome. If the database cannot, the lease ends and another attempt begins."""

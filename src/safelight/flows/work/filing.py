@@ -19,6 +19,18 @@ ENCODERS = 2  # threads that encode, sign and store while the engine goes on
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A signed picture in memory, which the filters have yet to allow."""
+
+    png: bytes
+    width: int
+    height: int
+    position: str
+    origin: Origin
+    looks: Likeness | None
+
+
+@dataclass(frozen=True, slots=True)
 class Filed:
     """A signed picture on disk, and what the registry is to know of it."""
 
@@ -58,16 +70,25 @@ class Files:
         self._picture_seconds = picture_seconds
         self._encoders = ThreadPoolExecutor(ENCODERS, thread_name_prefix="encode")
 
-    async def put(self, job: Job, picture: Picture, position: str) -> Filed:
-        """Raises OSError when the disk does not take it, EngineError when it cannot be signed."""
+    async def prepare(self, job: Job, picture: Picture, position: str) -> Prepared:
+        """Encode and sign in memory, while the filters look. Raises EngineError.
+
+        Nothing of it is on disk before they have answered.
+        """
+        return await asyncio.get_running_loop().run_in_executor(
+            self._encoders, self._encode_and_sign, job, picture, position
+        )
+
+    async def keep(self, job: Job, prepared: Prepared) -> Filed:
+        """Store what may be shown. Raises OSError when the disk does not take it."""
         began = time.perf_counter()
         filed = await asyncio.get_running_loop().run_in_executor(
-            self._encoders, self._encode_sign_and_store, job, picture, position
+            self._encoders, self._store_signed, job, prepared
         )
         self._tell(
             PictureStored(
                 job=job.id,
-                kind="preview" if position.startswith("p") else "final",
+                kind="preview" if prepared.position.startswith("p") else "final",
                 size_bytes=filed.file.size_bytes,
                 seconds=time.perf_counter() - began,
             )
@@ -94,13 +115,17 @@ class Files:
         for one in filed:
             await asyncio.to_thread(self._store.remove, one.file.name)
 
-    def _encode_sign_and_store(self, job: Job, picture: Picture, position: str) -> Filed:
+    def _encode_and_sign(self, job: Job, picture: Picture, position: str) -> Prepared:
         height, width, _ = picture.pixels.shape
         origin = self._marking.origin(job)
         png = images.encode_png(picture.pixels, provenance.xmp(origin.model))
         signed = self._marking.signer.sign(png, origin)
-        file = self._store.put(
-            signed, width=width, height=height, attempt=job.attempt, position=position
-        )
         looks = provenance.likeness(picture.pixels) if position.isdigit() else None
-        return Filed(file, origin, looks)
+        return Prepared(signed, width, height, position, origin, looks)
+
+    def _store_signed(self, job: Job, prepared: Prepared) -> Filed:
+        file = self._store.put(
+            prepared.png, width=prepared.width, height=prepared.height, attempt=job.attempt,
+            position=prepared.position,
+        )  # fmt: skip
+        return Filed(file, prepared.origin, prepared.looks)

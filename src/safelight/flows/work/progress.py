@@ -74,7 +74,8 @@ class Progress:
             preview = Picture(step.preview, seed=job.request.seed or 0)
             if await self._review.may_preview(job, preview):
                 self._previews += 1
-                file = await self._files.put(job, preview, f"p{self._previews}")
+                prepared = await self._files.prepare(job, preview, f"p{self._previews}")
+                file = await self._files.keep(job, prepared)
 
         async def commit(tx: Transaction) -> bool:
             percent = max(1, PROGRESS_MAX * step.number // max(1, step.total))
