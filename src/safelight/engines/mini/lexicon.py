@@ -30,17 +30,21 @@ class Lexicon:
         self._settings = [(kind, value) for (_, value), kind in known.items()]
         self._setting_vectors = encode([word for word, _ in known])
         self._number = {label.lower(): number for number, label in enumerate(self.labels)}
+        self._aliases = {w: name for w, name in ALIASES.items() if name.lower() in self._number}
         self._tags = {word: number for word, number in words.items() if word not in self._number}
 
     def find(self, phrase: str) -> str | None:
         """The label that is called so, be it by a plural, a Korean particle or a common tag."""
         forms = inflections(phrase)
         for form in forms:
-            if form in ALIASES:
-                return ALIASES[form]
+            if form in self._aliases:
+                return self._aliases[form]
             if form in self._number:
                 return self.labels[self._number[form]]
         return next((self.labels[self._tags[form]] for form in forms if self._is_name(form)), None)
+
+    def is_label(self, name: str) -> bool:
+        return name.lower() in self._number
 
     def nearest(self, phrases: Sequence[str]) -> list[tuple[str, str, float]]:
         """For each phrase what is nearest in meaning: kind, value, and how near (1: the same)."""

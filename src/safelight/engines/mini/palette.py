@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from safelight.engines.mini.prompt import Setting
+from safelight.engines.mini.idea import Setting
 
 Rgb = tuple[float, float, float]
 

@@ -10,8 +10,8 @@ from safelight.engines.mini.arrange import arrange
 from safelight.engines.mini.canvas import Frame
 from safelight.engines.mini.colours import recolour
 from safelight.engines.mini.compose import Layout
+from safelight.engines.mini.idea import Idea, Subject
 from safelight.engines.mini.lexicon import Floats, Lexicon
-from safelight.engines.mini.prompt import Idea, Subject
 from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel, Wish
 from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
@@ -32,6 +32,7 @@ class Sketch:
     steps: int
     guidance: float
     pixels: Pixels = field(init=False)
+    cutouts: list[Cutout] = field(init=False, default_factory=list)  # one for each thing
 
     def __post_init__(self) -> None:
         self._frame = Frame.of(self.width, self.height)
@@ -49,7 +50,6 @@ class Sketch:
 
     def develop(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Pixels | None]:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
-        cutouts: list[Cutout] = []
         if self._wanted:
             wishes = [
                 Wish(lexicon.condition(subject.label), subject.colour, subject.count)
@@ -61,32 +61,33 @@ class Sketch:
             for subject, latent in zip(self._wanted, latents, strict=True):
                 sprite = model.decode(latent)
                 colour = None if model.recipe.colours else subject.colour
-                cutouts.append(_cut_out(sprite, colour, mirrored=bool(random.random() < 0.5)))
+                self.cutouts.append(_cut_out(sprite, colour, mirrored=bool(random.random() < 0.5)))
                 yield None
-            yield self._preview(cutouts)
+            yield self._preview()
         self.pixels = np.empty((self.height, self.width, 3), np.uint8)
-        yield from self._paint(cutouts, self._frame, self.pixels)
+        yield from self._paint(self._frame, self.pixels)
 
     def _random(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])
 
-    def _layout(self, cutouts: list[Cutout], frame: Frame) -> Layout:
-        scene = build(self.idea.setting, frame, self._random(PAINTING), alone=not cutouts)
+    def layout(self, frame: Frame) -> Layout:
+        """The drawn things in their places in a picture of this shape."""
+        scene = build(self.idea.setting, frame, self._random(PAINTING), alone=not self.cutouts)
         if self.idea.flying and len(self.idea.subjects) == 1:
             scene = replace(scene, afloat=True)
-        placed = arrange(cutouts, scene, frame, self._random(LAYING_OUT), self.idea.flying)
+        placed = arrange(self.cutouts, self.idea, scene, frame, self._random(LAYING_OUT))
         return Layout(scene, placed)
 
-    def _preview(self, cutouts: list[Cutout]) -> Pixels:
+    def _preview(self) -> Pixels:
         frame = self._frame.reduced(PREVIEW_PIXELS)
         pixels = np.empty((frame.height, frame.width, 3), np.uint8)
-        for _ in self._paint(cutouts, frame, pixels):
+        for _ in self._paint(frame, pixels):
             pass
         return pixels
 
-    def _paint(self, cutouts: list[Cutout], frame: Frame, pixels: Pixels) -> Iterator[None]:
+    def _paint(self, frame: Frame, pixels: Pixels) -> Iterator[None]:
         """Paint every strip of the frame into `pixels`."""
-        layout = self._layout(cutouts, frame)
+        layout = self.layout(frame)
         for strip in frame.strips():
             layout.paint(strip)
             pixels[strip.top : strip.bottom] = strip.pixels()

@@ -7,9 +7,9 @@ import numpy as np
 
 from safelight.engines.mini import land, sky
 from safelight.engines.mini.canvas import Frame, Layer, Noise, Strip, outline
+from safelight.engines.mini.idea import Setting
 from safelight.engines.mini.lexicon import Floats
 from safelight.engines.mini.palette import Palette, Rgb, mix, palette
-from safelight.engines.mini.prompt import Setting
 
 SNOW: Rgb = (240, 245, 252)
 

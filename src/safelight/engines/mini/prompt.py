@@ -1,131 +1,70 @@
-"""Reads a prompt: which things, how many, in which colour, and where they are."""
+"""Reads a prompt: which things, how many, in which colour, how they stand, and where they are."""
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise, takewhile
 
+from safelight.engines.mini.idea import Idea, Relation, Setting, Subject
 from safelight.engines.mini.lexicon import Lexicon, inflections
-from safelight.engines.mini.words import (
-    AIRBORNE,
-    BACKDROP,
-    COUNTERS,
-    FLYING,
-    IDLE,
-    NUMBERS,
-    SETTINGS,
-    split,
-)
+from safelight.engines.mini.marks import EMPTY_PLACES, NAMING, Mark, read
+from safelight.engines.mini.relations import Sentence, is_spot, relate
+from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, SETTINGS, split
 
-PHRASE_WORDS = 4
-MOST_SUBJECTS = 3  # different things
+MOST_SUBJECTS = 5  # different things
 MOST_SPRITES = 9  # drawn in one picture
-SURELY = 0.8  # nearness from which an unknown Latin or Korean word names a thing
-LIKELY = 0.68  # … and a word of another script, or one for a place or a colour, means it
-BARELY = 0.3  # … and a whole prompt of unknown words is understood
-HARD = re.compile("[a-z가-힣]")
-NAMING = ("label", "place", "light", "weather", "backdrop")
-EMPTY_PLACES = ("studio", "room")
+PLURAL = 3  # how many "cats" are
+SMALLEST_SCALE, LARGEST_SCALE = 0.4, 1.8
+OF_A_PART = ("roofed", "eyed", "haired", "tipped", "winged", "footed", "nosed", "tailed")
 PAIRED = {
     "headphone",
     "glasses",
     "sunglasses",
     "running shoe",
+    "hiking boot",
+    "man’s shoe",
     "jeans",
     "scissors",
     "socks",
     "gloves",
+    "grapes",
+    "cherries",
+    "chopsticks",
+    "blossom",
+    "shorts",
+    "skis",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    label: str
-    colour: str | None = None  # a key of words.COLOURS; None: its own
-    count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    place: str | None = None  # None: nobody said
-    light: str = "day"  # "day", "sunset" or "night"
-    weather: frozenset[str] = frozenset()
-    backdrop: str | None = None  # a plain colour instead of a place
-    celestial: bool = False  # the sun or the moon was named
-
-    @property
-    def is_named(self) -> bool:
-        return bool(
-            self.place or self.backdrop or self.weather or self.light != "day" or self.celestial
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Idea:
-    """All that the picture takes from the prompt."""
-
-    subjects: tuple[Subject, ...] = ()
-    setting: Setting = field(default_factory=Setting)
-    flying: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A recognised stretch of the prompt: words[start:stop] mean `value` of this `kind`."""
-
-    kind: str
-    value: str
-    start: int
-    stop: int
 
 
 def parse(prompt: str, lexicon: Lexicon) -> Idea:
     """Never fails: a prompt nobody understands becomes a landscape."""
     words = split(prompt)
-    marks = _guess(words, list(_scan(words, lexicon)), lexicon)
-    setting, used = _setting(words, marks)
-    subjects = tuple(_subjects(words, marks, used, lexicon))
-    flying = bool(subjects) and (
-        any(mark.kind == "flying" for mark in marks)
-        or (subjects[0].label in AIRBORNE and setting.place not in (None, *EMPTY_PLACES))
-    )
-    if flying and not setting.is_named:
+    marks = read(words, lexicon)
+    styles = tuple(dict.fromkeys(mark.value for mark in marks if mark.kind == "style"))
+    setting, used = _setting(words, marks, styles)
+    things = _things([mark for mark in marks if mark not in used])
+    sentence = Sentence(words, marks, things, lexicon)
+    subjects, numbers = _subjects(sentence, used)
+    relations = _possible(relate(sentence, numbers))
+    subjects = _matched(subjects, relations)
+    above = any(relation.kind == "above" for relation in relations)
+    flying = bool(subjects) and not above and _flies(marks, subjects, setting)
+    if (flying or above) and not setting.is_named:
         setting = replace(setting, place="sky" if len(subjects) == 1 else "field")
-    return Idea(subjects, setting, flying)
+    zoom = next((float(mark.value) for mark in marks if mark.kind == "zoom"), 1.0)
+    return Idea(tuple(subjects), setting, flying, relations, styles, zoom)
 
 
-def _scan(words: list[str], lexicon: Lexicon) -> Iterator[Mark]:
-    """Cut the words into marks from left to right, longest phrase first."""
-    start = 0
-    while start < len(words):
-        for stop in range(min(len(words), start + PHRASE_WORDS), start, -1):
-            phrase = " ".join(words[start:stop])
-            if found := _meaning(phrase, stop - start, lexicon):
-                yield Mark(*found, start, stop)
-                break
-        else:
-            stop = start + 1
-            yield Mark("unknown", words[start], start, stop)
-        start = stop
+def _flies(marks: list[Mark], subjects: list[Subject], setting: Setting) -> bool:
+    said = any(
+        mark.kind == "flying" or (mark.kind, mark.value) == ("relation", "above") for mark in marks
+    )
+    outdoors = setting.place not in (None, *EMPTY_PLACES)
+    return said or (subjects[0].label in AIRBORNE and outdoors)
 
 
-def _meaning(phrase: str, length: int, lexicon: Lexicon) -> tuple[str, str] | None:
-    """(kind, value) of a phrase; what a table knows by heart goes before what the lexicon draws."""
-    for form in inflections(phrase):
-        for kind, table in SETTINGS.items():
-            if form in table:
-                return kind, table[form]
-        if form in BACKDROP or form in FLYING:
-            return ("backdrop" if form in BACKDROP else "flying"), form
-        if form in NUMBERS:
-            return "number", str(NUMBERS[form])
-        if form in IDLE:
-            return "idle", form
-    label = lexicon.find(phrase) if length == 1 or not phrase.isascii() or " " in phrase else None
-    return ("label", label) if label else None
-
-
-def _setting(words: list[str], marks: list[Mark]) -> tuple[Setting, set[Mark]]:
+def _setting(
+    words: list[str], marks: list[Mark], styles: tuple[str, ...]
+) -> tuple[Setting, set[Mark]]:
     """Where and when, with the marks that said so."""
     used = {mark for mark in marks if mark.kind in ("place", "light", "weather", "backdrop")}
     places = [mark.value for mark in marks if mark.kind == "place"]
@@ -133,8 +72,11 @@ def _setting(words: list[str], marks: list[Mark]) -> tuple[Setting, set[Mark]]:
     weather = {mark.value for mark in marks if mark.kind == "weather"}
     if any(word.startswith("설산") for word in words):
         weather.add("snow")
+    place = _most_telling(places)
+    if "neon" in styles and not lights and place not in (None, "studio"):
+        lights = ["night"]
     setting = Setting(
-        place=_most_telling(places),
+        place=place,
         light=next((light for light in lights if light != "day"), "day"),
         weather=frozenset(weather),
         celestial=bool(lights),
@@ -156,65 +98,13 @@ def _is_backdrop(words: list[str], marks: list[Mark], mark: Mark) -> bool:
     after = next((m for m in marks if m.start == mark.stop), None)
     if after and (after.kind == "backdrop" or after.value in ("studio", "room")):
         return True
+    if after and after.kind == "idle" and words[after.start] in ("gradient", "studio", "plain"):
+        return any(m.kind == "backdrop" and m.start == after.stop for m in marks)
     before = words[max(0, mark.start - 3) : mark.start]
     ends = after is None or after.value in ("with", "in", "at", "and", "studio")
     return (
         ends and bool({"on", "against"} & set(before)) and all(word in IDLE for word in before[-1:])
     )
-
-
-def _guess(words: list[str], marks: list[Mark], lexicon: Lexicon) -> list[Mark]:
-    """Give unknown words the meaning of the nearest known one, where that is near enough.
-
-    This is how other languages are understood. A word right before a thing is taken for its
-    adjective and left alone; a prompt that names nothing is understood as a whole, barely.
-    """
-    follows = {mark.start: mark for mark in marks}
-    unknown = [mark for mark in marks if mark.kind == "unknown" and not _modifies(mark, follows)]
-    meanings = dict(zip(unknown, lexicon.nearest([m.value for m in unknown]), strict=True))
-    guesses = {
-        mark: replace(mark, kind=kind, value=value)
-        for mark, (kind, value, nearness) in meanings.items()
-        if nearness >= (SURELY if kind == "label" and HARD.match(mark.value) else LIKELY)
-    }
-    marks = [guesses.get(mark, mark) for mark in marks]
-    if not unknown or any(_says_something(mark) for mark in marks):
-        return marks
-    [(kind, value, nearness)] = lexicon.nearest([" ".join(words)])
-    return [*marks, Mark(kind, value, 0, len(words))] if nearness >= BARELY else marks
-
-
-def _says_something(mark: Mark) -> bool:
-    """Is there a picture in this alone? An empty studio is none."""
-    scenery = mark.kind == "place" and mark.value not in EMPTY_PLACES
-    return scenery or mark.kind in ("label", "light", "weather")
-
-
-def _modifies(mark: Mark, follows: dict[int, Mark]) -> bool:
-    """Is this an English adjective, or too short or strange to mean anything?"""
-    after = follows.get(mark.stop)
-    adjective = mark.value.isascii() and after is not None and after.kind == "label"
-    return adjective or not mark.value.isalpha() or (mark.value.isascii() and len(mark.value) < 3)
-
-
-def _subjects(
-    words: list[str], marks: list[Mark], used: set[Mark], lexicon: Lexicon
-) -> Iterator[Subject]:
-    """The things to draw, in the order they were named, each once."""
-    things = _things([mark for mark in marks if mark not in used])
-    room, seen = MOST_SPRITES, set[str]()
-    for mark in things:
-        colour = _colour_of(
-            mark, [other for other in marks if other not in used or other.kind != "colour"]
-        )
-        label = lexicon.in_colour(mark.value, colour) if colour else mark.value
-        colour = colour or SETTINGS["colour"].get(label.split()[0].lower())
-        if label in seen or len(seen) == MOST_SUBJECTS or room == 0:
-            continue
-        count = min(room, _count_of(mark, words, marks, things))
-        room -= count
-        seen.add(label)
-        yield Subject(label, colour, count)
 
 
 def _things(marks: list[Mark]) -> list[Mark]:
@@ -226,22 +116,139 @@ def _things(marks: list[Mark]) -> list[Mark]:
     return [replace(colours[0], kind="label", value=label)] if label else []
 
 
-def _colour_of(thing: Mark, marks: list[Mark]) -> str | None:
-    """The nearest colour before the thing, with no other thing and at most three words between."""
-    for mark in reversed([mark for mark in marks if mark.stop <= thing.start]):
-        if mark.kind in NAMING or thing.start - mark.stop > 3:
-            return None
-        if mark.kind == "colour":
-            return mark.value
+def _subjects(sentence: Sentence, used: set[Mark]) -> tuple[list[Subject], dict[Mark, int]]:
+    """The things to draw, in the order they were named, and which of them each mark means."""
+    room, subjects, numbers = MOST_SPRITES, list[Subject](), dict[Mark, int]()
+    marks = [mark for mark in sentence.marks if mark not in used or mark.kind != "colour"]
+    spots = dict(_spots(sentence))
+    for thing in sentence.things:
+        colour = _colour_of(thing, marks, sentence.words)
+        label = sentence.lexicon.in_colour(thing.value, colour) if colour else thing.value
+        colour = colour or SETTINGS["colour"].get(label.split()[0].lower())
+        known = _mentioned(thing, label, colour, subjects, sentence.words)
+        if known is not None:
+            numbers[thing] = known
+            continue
+        if len(subjects) == MOST_SUBJECTS or room == 0:
+            continue
+        count = min(room, _count_of(thing, sentence))
+        room -= count
+        numbers[thing] = len(subjects)
+        scale = _scale_of(thing, sentence.marks)
+        subjects.append(Subject(label, colour, count, scale, spots.get(thing)))
+    return subjects, numbers
+
+
+def _mentioned(
+    thing: Mark, label: str, colour: str | None, subjects: list[Subject], words: list[str]
+) -> int | None:
+    """The subject that this mark speaks of again."""
+    for number, subject in enumerate(subjects):
+        again = subject.label == label and (colour is None or colour == subject.colour)
+        if again or (subject.label == label and words[thing.start - 1 : thing.start] == ["the"]):
+            return number
     return None
 
 
-def _count_of(thing: Mark, words: list[str], marks: list[Mark], things: list[Mark]) -> int:
+def _possible(relations: tuple[Relation, ...]) -> tuple[Relation, ...]:
+    """Without what contradicts something said before: of two things each cannot carry the other."""
+    kept: list[Relation] = []
+    for relation in relations:
+        pair = {relation.who, relation.whom}
+        if not any({other.who, other.whom} == pair for other in kept):
+            kept.append(relation)
+    return tuple(kept)
+
+
+def _matched(subjects: list[Subject], relations: tuple[Relation, ...]) -> list[Subject]:
+    """Three cats wearing hats wear one each, however many "hats" are."""
+    for relation in relations:
+        if relation.kind in ("wearing", "holding", "riding"):
+            others = sum(s.count for n, s in enumerate(subjects) if n != relation.whom)
+            count = max(1, min(subjects[relation.who].count, MOST_SPRITES - others))
+            subjects[relation.whom] = replace(subjects[relation.whom], count=count)
+    return subjects
+
+
+def _colour_of(thing: Mark, marks: list[Mark], words: list[str]) -> str | None:
+    """The nearest colour before the thing, else one that is said of it: "a car that is red"."""
+    for mark in reversed([mark for mark in marks if mark.stop <= thing.start]):
+        if mark.kind in (*NAMING, "relation") or thing.start - mark.stop > 3:
+            break
+        if mark.kind == "colour" and words[mark.stop] not in OF_A_PART:
+            joined = mark.start > 1 and words[mark.start - 1] == "and"
+            first = next((m for m in marks if m.stop == mark.start - 1), None) if joined else None
+            return first.value if first and first.kind == "colour" else mark.value
+    return _colour_after(thing, marks, words)
+
+
+def _colour_after(thing: Mark, marks: list[Mark], words: list[str]) -> str | None:
+    """ "the house is blue", "a car in red", "집이 파란색이고"."""
+    for mark in (mark for mark in marks if mark.start >= thing.stop):
+        if mark.kind not in ("colour", "idle", "relation") or mark.start - thing.stop > 3:
+            return None
+        if mark.kind == "relation" and words[mark.start] != "in":
+            return None
+        if mark.kind == "colour":
+            link = words[thing.stop : mark.start]
+            after = next((m for m in marks if m.start >= mark.stop), None)
+            free = after is None or after.kind not in ("colour", *NAMING)
+            korean = not words[mark.start].isascii() and words[thing.stop - 1].endswith(
+                ("이", "가", "은", "는")
+            )
+            return mark.value if free and (korean or {"is", "are", "in"} & set(link)) else None
+    return None
+
+
+def _scale_of(thing: Mark, marks: list[Mark]) -> float:
+    """The sizes said right before the thing, multiplied."""
+    scale = 1.0
+    for mark in reversed([mark for mark in marks if mark.stop <= thing.start]):
+        if mark.kind in (*NAMING, "relation") or thing.start - mark.stop > 3:
+            break
+        if mark.kind == "scale":
+            scale *= float(mark.value)
+    return min(max(scale, SMALLEST_SCALE), LARGEST_SCALE)
+
+
+def _spots(sentence: Sentence) -> Iterator[tuple[Mark, str]]:
+    """Which things are put where in the picture."""
+    leading = False  # does the place go before the thing: "on the left a cat"?
+    for mark in sentence.marks:
+        if mark.kind != "spot" and not is_spot(sentence, mark):
+            continue
+        spot = {"left": "0.22 -", "right": "0.78 -"}.get(mark.value, mark.value)
+        before, after = sentence.before(mark), sentence.after(mark)
+        leading = leading or not before
+        if before and not (leading and after):
+            yield before[-1], spot
+        elif after:
+            yield after[0], spot
+
+
+def _count_of(thing: Mark, sentence: Sentence) -> int:
+    words, marks, things = sentence.words, sentence.marks, sentence.things
     for mark in marks:
         if mark.kind == "number" and _counted(mark, words, things) == thing:
             paired = words[mark.start] in ("pair", "both") and thing.value in PAIRED
             return 1 if paired else int(mark.value)
-    return _repeats(thing, things, words)
+    repeats = _repeats(thing, things, words)
+    return PLURAL if repeats == 1 and _is_plural(thing, sentence) else repeats
+
+
+def _is_plural(thing: Mark, sentence: Sentence) -> bool:
+    """Does the word alone say that there are several?"""
+    word = sentence.words[thing.stop - 1]
+    if thing.value in PAIRED or sentence.lexicon.is_label(word) or thing.stop - thing.start > 2:
+        return False
+    if word in ("people", "children", "mice", "geese", "kids", "사람들", "아이들"):
+        return True
+    phrase = " ".join(sentence.words[thing.start : thing.stop])
+    if not word.isascii():
+        stem = next((word[:-n] for n in (1, 2) if len(word) > n and word[-n] == "들"), None)
+        return stem is not None and sentence.lexicon.find(stem) == thing.value
+    singular = inflections(phrase)[1:]
+    return any(sentence.lexicon.find(form) == thing.value for form in singular)
 
 
 def _repeats(thing: Mark, things: list[Mark], words: list[str]) -> int:

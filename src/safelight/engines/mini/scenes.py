@@ -6,9 +6,9 @@ import numpy as np
 
 from safelight.engines.mini import sky
 from safelight.engines.mini.canvas import Frame, Layer, Strip
+from safelight.engines.mini.idea import Setting
 from safelight.engines.mini.palette import PAINTS, STUDIO, Rgb, mix, palette
 from safelight.engines.mini.places import PLACES, Site
-from safelight.engines.mini.prompt import Setting
 
 
 @dataclass(frozen=True)
