@@ -39,7 +39,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps", "/webhooks")
 PROBES = ("/livez", "/readyz")  # asked by address or by whatever name; they tell nothing
-HARMLESS_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")  # a caller's own id is kept when it is harmless
+# A caller's own id is kept when it is harmless; one with a key in it would end in the log.
+HARMLESS_ID = re.compile(r"(?!.*sl-)[A-Za-z0-9._-]{8,128}")
 _PROCESS = secrets.token_hex(8)  # ids need to be unique, not secret
 _numbers = count()
 

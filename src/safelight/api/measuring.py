@@ -1,11 +1,11 @@
 """What is known of a request once it was answered: counted, and logged if that is asked for."""
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
 from starlette.types import Scope
 
+from safelight.accounts import Caller
 from safelight.api.route import CALLER, REQUEST_ID, ROUTE
 from safelight.telemetry.journal import Journal
 
@@ -26,14 +26,20 @@ def measuring(count: Count | None, journal: Journal | None) -> Answered | None:
         if count is not None:
             count(method, route, code, seconds)
         if journal is not None and route not in PROBES:
-            journal.write(logging.INFO, "request", _fields(scope, method, route, code, seconds))
+            journal.answered(_fields(scope, method, route, code, seconds))
 
     return None if count is None and journal is None else answered
 
 
 def _fields(scope: Scope, method: str, route: str, code: int, seconds: float) -> dict[str, Any]:
     """Nothing that the caller wrote but its harmless X-Request-Id."""
-    fields: dict[str, Any] = {"request_id": scope[REQUEST_ID], "method": method, "route": route}
-    if (caller := scope.get(CALLER)) is not None:
-        fields |= {"account": caller.account_id, "key": caller.key_id}
-    return fields | {"code": code, "seconds": seconds}
+    caller: Caller | None = scope.get(CALLER)
+    return {
+        "request_id": scope[REQUEST_ID],
+        "method": method,
+        "route": route,
+        "code": code,
+        "account": caller and caller.account_id,
+        "key": caller and caller.key_id,
+        "seconds": round(seconds, 6),
+    }

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import secrets
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -86,7 +87,8 @@ def default_limits(config: Settings) -> limits.Defaults:
 
 
 def build_journal(config: Settings) -> Journal:
-    return Journal(settings.install_secret(config))
+    lines = journal.choose(config.telemetry.log_format)
+    return Journal(settings.install_secret(config), lines, config.telemetry.log_level, sys.stderr)
 
 
 def build_tell(config: Settings, count: Tell | None) -> Tell:
@@ -226,4 +228,4 @@ def run_with_database(config: Settings, work: Callable[[Database], Awaitable[T]]
 
 def start_logging(config: Settings) -> None:
     """To stderr, one line an event; keys and prompts are never logged."""
-    journal.start(config.telemetry.log_format, config.telemetry.log_level)
+    journal.start(journal.choose(config.telemetry.log_format), config.telemetry.log_level)
