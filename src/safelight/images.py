@@ -19,6 +19,7 @@ LIFE_SECONDS = 24 * 3600  # both wires promise a day
 PREVIEW_LIFE_SECONDS = 3600
 NAME_PATTERN = re.compile(r"^[a-z0-9]{26}-[0-9]{1,6}-(?:[0-9]{1,3}|p[0-9]{1,4})\.png$")
 SIGNATURE_BYTES = 16
+PROBE = bytes(4096)  # a block: an empty file fits on a full disk
 # The keyword of XMP, and that it is not compressed, in no language, with no translated keyword.
 XMP_KEYWORD = b"XML:com.adobe.xmp\0\0\0\0\0"
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -106,6 +107,15 @@ class ImageStore:
             raise
         _fsync_folder(path.parent)
         return StoredFile(name, width, height, len(png), hashlib.sha256(png).hexdigest())
+
+    def try_writing(self) -> None:
+        """Raises OSError when a picture could not be stored now. Leaves nothing behind."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.root / f".{secrets.token_hex(8)}.probe"
+        try:
+            path.write_bytes(PROBE)
+        finally:
+            path.unlink(missing_ok=True)
 
     def link(self, name: str, expires_at_ms: int) -> str:
         """The absolute URL of a picture, good until its expiry."""

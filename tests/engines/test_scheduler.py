@@ -256,6 +256,19 @@ def test_what_goes_wrong_in_an_engine_is_told_and_closes_it(
     wait(*start(scheduler, Scripted(BLANK), request("the next one")))
 
 
+@pytest.mark.parametrize("prompt", ["a heliotrope zeppelin over the sea", "zeppelin"])
+def test_an_engines_error_that_quotes_the_prompt_is_logged_without_its_words(
+    scheduler: Scheduler, caplog: pytest.LogCaptureFixture, prompt: str
+):
+    script = [ValueError("cannot read 'heliotrope zeppelin over'"), ValueError("no room")]
+    for error in script:
+        [run] = start(scheduler, Scripted(error), request(prompt))
+        assert isinstance(run.outcome.exception(30), EngineError)
+    assert "zeppelin" not in caplog.text
+    assert "ValueError, quoting the prompt" in caplog.text
+    assert "no room" in caplog.text  # what does not quote it helps to find the mistake
+
+
 def test_steps_and_notes_are_reported_as_they_come(scheduler: Scheduler):
     heard: list[Any] = []
     engine = Scripted(Note("long prompt"), Step(0, 2), Step(1, 2), Step(2, 2), BLANK)

@@ -1,13 +1,13 @@
 """Whether the process runs (/livez), and whether a picture could be made now (/readyz)."""
 
+from dataclasses import asdict
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from safelight import workers
 from safelight.api.answers import answer
 from safelight.api.house import House
 from safelight.api.route import DoorRoute
-from safelight.errors import Unavailable
 
 
 def routes(house: House) -> list[DoorRoute]:
@@ -15,13 +15,10 @@ def routes(house: House) -> list[DoorRoute]:
         return answer({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        try:
-            ready = await house.db.read(workers.count_ready)
-        except Unavailable:
-            ready = 0
-        if ready == 0:
-            return answer({"status": "starting", "workers": 0}, 503, {"Retry-After": "1"})
-        return answer({"status": "ok", "workers": ready})
+        report = await house.readiness.report()
+        if report.ready:
+            return answer(asdict(report))
+        return answer(asdict(report), 503, {"Retry-After": "1"})
 
     return [
         DoorRoute("/livez", livez, methods=["GET"]),

@@ -30,6 +30,7 @@ from safelight.errors import (
     Unauthenticated,
     UnsupportedParameter,
 )
+from safelight.flows.readiness import Readiness
 from safelight.images import ImageStore
 from safelight.telemetry import Tell, silent
 
@@ -51,6 +52,7 @@ class House:
     store: ImageStore
     watch: Watch
     defaults: limits.Defaults
+    readiness: Readiness
     pepper: bytes
     weights: Mapping[str, str] = field(default_factory=dict)  # model id → where its own ones are
     egress_allowed: Networks = ()  # where callers' URLs may lead besides the public internet

@@ -28,6 +28,7 @@ from safelight.egress import Egress, parse_networks
 from safelight.engines import Engine
 from safelight.engines.roster import Roster
 from safelight.flows.deliver import DeliverySettings, Sender
+from safelight.flows.readiness import Readiness
 from safelight.flows.work import Worker, WorkSettings
 from safelight.flows.work.filing import Marking
 from safelight.flows.work.review import Review
@@ -108,13 +109,15 @@ def build_meters(config: Settings) -> "Meters | None":
 
 def build_house(config: Settings, db: Database, public_url: str, tell: Tell = silent) -> House:
     models = load_catalog(config)
+    store = build_store(config, public_url)
     return House(
         db=db,
         catalog=models,
         roster=build_roster(config, models),
-        store=build_store(config, public_url),
+        store=store,
         watch=Watch(db, config.limits.watchers),
         defaults=default_limits(config),
+        readiness=Readiness(db, store),
         pepper=settings.install_secret(config),
         weights=open_weights.configured(config, models),
         egress_allowed=parse_networks(config.egress_allow),

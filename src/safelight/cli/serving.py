@@ -8,6 +8,7 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from safelight.api.house import House
 from safelight.api.watch import Watch
 from safelight.catalog.tokens import count_tokens
 from safelight.cli import assembly, filtering
@@ -61,7 +62,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
         sender = assembly.build_sender(config, house)
         delivering = asyncio.create_task(_deliver_forever(sender))
         _when_it_fails(beside[0], lambda: _stop(server, house.watch))
-        _stop_on_signals(server, house.watch)
+        _stop_on_signals(server, house, config.connections.drain_seconds)
         gc.collect()
         gc.freeze()  # what stays for ever is not searched again and again
         gc.set_threshold(GARBAGE_OBJECTS)
@@ -109,14 +110,20 @@ def _when_it_fails(task: asyncio.Task[None], then: Callable[[], None]) -> None:
     task.add_done_callback(ended)
 
 
-def _stop_on_signals(server: Server, watch: Watch) -> None:
+def _stop_on_signals(server: Server, house: House, drain_seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+
     def stop() -> None:
         if server.should_exit:
             server.force_exit = True  # asked twice: do not wait for open requests
-        _stop(server, watch)
+        if house.readiness.draining or drain_seconds == 0:
+            _stop(server, house.watch)
+            return
+        house.readiness.draining = True
+        loop.call_later(drain_seconds, _stop, server, house.watch)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
+        loop.add_signal_handler(number, stop)
 
 
 def _stop(server: Server, watch: Watch) -> None:

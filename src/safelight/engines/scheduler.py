@@ -4,6 +4,7 @@ import contextlib
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -13,6 +14,7 @@ from safelight.engines import Aside, Engine, Made, Note, Picture, Step
 from safelight.engines.pace import Pace
 from safelight.errors import Cancelled, EngineError, JobErrorCode
 
+QUOTED_CHARACTERS = 12  # of a prompt in a message are a quotation
 AGEING = 0.25  # a job that has waited four seconds counts as one second shorter
 ASIDES = 2  # threads for what needs no turn: one may encode a prompt while one decodes
 
@@ -159,7 +161,7 @@ class Scheduler:
         # Engines are other people's code: see _told. Some of it panics beside Exception, and this
         # thread is everybody's.
         except BaseException as error:
-            self._end(run, _told(error, run.engine.name))
+            self._end(run, _told(error, run.engine.name, run.request.prompt))
         finally:
             if run.ready:
                 self._rest(run)
@@ -230,12 +232,24 @@ class Scheduler:
             run.outcome.set_result(outcome)
 
 
-def _told(error: BaseException, engine: str) -> Exception:
+def _told(error: BaseException, engine: str, prompt: str) -> Exception:
     """The error as the worker knows it: whatever an engine raises is a failed attempt, no crash."""
     if isinstance(error, EngineError | Cancelled):
         return error
     # Torch's own class is known by its name, as nothing here may import torch.
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return EngineError("The engine ran out of memory.", code=JobErrorCode.RESOURCE_EXHAUSTED)
-    log.error("the engine %s raised", engine, exc_info=error)
+    if _quotes(str(error), prompt):
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        name = type(error).__name__
+        log.error("the engine %s raised %s, quoting the prompt, at\n%s", engine, name, frames)
+    else:
+        log.error("the engine %s raised", engine, exc_info=error)
     return EngineError("The engine failed unexpectedly.", retryable=True)
+
+
+def _quotes(message: str, prompt: str) -> bool:
+    """Whether the message has a piece of the prompt in it: prompts are not for the log."""
+    size = min(QUOTED_CHARACTERS, len(prompt))
+    pieces = (prompt[start : start + size] for start in range(len(prompt) - size + 1))
+    return size > 0 and any(piece in message for piece in pieces)

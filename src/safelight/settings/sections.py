@@ -67,6 +67,12 @@ class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
     total: int = Field(
         8192, gt=0, description="open connections in all; the next are answered 503 and closed"
     )
+    drain_seconds: float = Field(
+        0.0,
+        ge=0,
+        description="between SIGTERM and the end of listening: /readyz says 503 meanwhile, so that"
+        " a load balancer looks elsewhere; asked twice, the server waits no longer",
+    )
     per_address: int | None = Field(
         None,
         gt=0,

@@ -109,6 +109,10 @@ class Moderated(Event, tag="moderation.decided", frozen=True, kw_only=True):
     decision: str  # "allowed", "refused", or "failed" when it could not be told
     category: str | None = None  # one of moderation.Category when it was refused
 
+    @property
+    def level(self) -> int:  # type: ignore[override]
+        return logging.DEBUG if self.decision == "allowed" else logging.WARNING
+
 
 class WebhookAttempted(Event, tag="webhook.attempted", frozen=True, kw_only=True):
     """A receiver was called, or could not be."""

@@ -15,8 +15,10 @@ from safelight.api.openapi.schemas import (
 
 HEALTH = obj(
     {
-        "status": {"type": "string", "enum": ["ok", "starting"]},
+        "status": {"type": "string", "enum": ["ok", "starting", "draining", "unavailable"]},
         "workers": {"type": "integer", "minimum": 0},
+        "database": {"type": "string", "enum": ["ok", "not writable"]},
+        "storage": {"type": "string", "enum": ["ok", "not writable"]},
     },
     required=["status"],
 )
@@ -54,7 +56,7 @@ def paths() -> dict[str, Any]:
                 "readyz",
                 {
                     "200": reply("It could.", HEALTH),
-                    "503": reply("Not yet.", HEALTH, Retry_After="Seconds"),
+                    "503": reply("Not now.", HEALTH, Retry_After="Seconds"),
                 },
             )
         },

@@ -13,7 +13,7 @@ from safelight.images import ImageStore, StoredFile
 from safelight.jobs import Job
 from safelight.provenance import Likeness, Origin, Signer, registry
 from safelight.telemetry import Tell, silent
-from safelight.telemetry.events import PictureStored
+from safelight.telemetry.events import PictureSigned, PictureStored
 
 ENCODERS = 2  # threads that encode, sign and store while the engine goes on
 
@@ -119,7 +119,9 @@ class Files:
         height, width, _ = picture.pixels.shape
         origin = self._marking.origin(job)
         png = images.encode_png(picture.pixels, provenance.xmp(origin.model))
+        began = time.perf_counter()
         signed = self._marking.signer.sign(png, origin)
+        self._tell(PictureSigned(job=job.id, seconds=time.perf_counter() - began))
         looks = provenance.likeness(picture.pixels) if position.isdigit() else None
         return Prepared(signed, width, height, position, origin, looks)
 
