@@ -69,8 +69,13 @@ def test_failed_cancelled_and_refused_work_is_counted_by_how_it_ended(metered: S
     customer.call("DELETE", f"/jobs/{job}")
     customer.call("DELETE", f"/jobs/{job}")  # was cancelled already: not counted again
     assert customer.order("one too many").status_code == 429
-    after = scrape_when(metered, lambda now: finished(now, outcome="failed") == 1)
-    assert finished(after, outcome="failed", dialect="evolink") == 1
+    refused = metered.customer()
+    assert refused.finished(refused.ordered("naked child"))["status"] == "failed"
+    after = scrape_when(metered, lambda now: finished(now, outcome="failed") == 2)
+    assert finished(after, outcome="failed", dialect="evolink") == 2
+    assert finished(after, code="content_policy_violation") == 1
+    assert after.total("safelight_moderation_decisions_total", decision="refused") == 1
+    assert "minors" in after.values("category")
     assert finished(after, outcome="cancelled", dialect="krea") == 1
     assert after.total("safelight_rate_limit_rejections_total", limit="requests") == 1
     assert after.total("safelight_credit_microcredits_total", kind="released") > 0

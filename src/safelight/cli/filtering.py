@@ -11,6 +11,7 @@ from safelight.flows.work.review import Review
 from safelight.jobs import Job
 from safelight.moderation import Level, Moderator, NsfwClassifier, PromptRules
 from safelight.settings import Settings
+from safelight.telemetry import Tell, silent
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +21,12 @@ LOOSE = (
 )
 
 
-def build_review(config: Settings, models: Catalog) -> Review:
+def build_review(config: Settings, models: Catalog, tell: Tell = silent) -> Review:
     """The filters, for every job. Raises ConfigurationError for a level that licences forbid."""
     # Half of the threads, as a picture is encoded and signed on another core meanwhile.
     threads = max(1, config.engine.threads // 2)
     moderator = Moderator([PromptRules()], [NsfwClassifier(threads=threads)])
-    return Review(moderator, level(config, models), _drawn_words(config))
+    return Review(moderator, level(config, models), _drawn_words(config), tell)
 
 
 def level(config: Settings, models: Catalog) -> Level:
