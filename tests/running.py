@@ -40,7 +40,8 @@ def environment(home: Path, **variables: object) -> dict[str, str]:
     """This process's environment, with only the given SAFELIGHT_* variables in it."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("SAFELIGHT_")}
     ours = {"HOME": home, "STAND_IN": "fake"} | variables
-    ours.setdefault("LIMITS__WRONG_KEYS_PER_MINUTE", 1_000_000)  # tests share one address
+    for limit in ("WRONG_KEYS", "CHECKS"):  # tests share one address
+        ours.setdefault(f"LIMITS__{limit}_PER_MINUTE", 1_000_000)
     return clean | {f"SAFELIGHT_{name}": str(value) for name, value in ours.items()}
 
 

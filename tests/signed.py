@@ -15,7 +15,7 @@ def install_signer(home: Path) -> Signer:
 
 
 def anchors(home: Path) -> str:
-    return provenance.public_anchors(home, None)
+    return provenance.trust_of(home, None).anchors
 
 
 def plain_png(side: int = 8) -> bytes:

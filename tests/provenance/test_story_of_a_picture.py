@@ -9,7 +9,7 @@ import pytest
 import requests
 from PIL import Image
 
-from running import Customer, Server
+from running import Customer, Server, command
 from safelight import provenance
 from safelight.provenance import Integrity
 
@@ -36,7 +36,7 @@ def pictures(customer: Customer) -> dict[str, bytes]:
 
 
 def test_both_doors_serve_signed_pictures(server: Server, pictures: dict[str, bytes]) -> None:
-    anchors = provenance.public_anchors(server.home, None)
+    anchors = provenance.trust_of(server.home, None).anchors
     for picture in pictures.values():
         report = provenance.read(picture, anchors)
         assert (report.integrity, report.trusted, report.problems) == (Integrity.INTACT, True, ())
@@ -69,14 +69,10 @@ def test_private_keys_are_private(server: Server) -> None:
     assert [path.stat().st_mode & 0o777 for path in files] == [0o600, 0o600]
 
 
-def test_a_worker_that_cannot_sign_ends_the_server_in_clear_words(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    (home / "provenance").mkdir(parents=True)
-    (home / "provenance" / "authority.pem").write_text("no certificate")
-    server = Server(home)
-    try:
-        server.start(ready=False)
-        assert server.wait() == 1
-        assert "authority.pem holds no certificate in PEM form" in server.log.read_text()
-    finally:
-        server.close()
+def test_a_server_that_cannot_sign_says_so_and_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "provenance").mkdir()
+    (tmp_path / "provenance" / "authority.pem").write_text("no certificate")
+    for verb in ("serve", "work"):
+        done = command(tmp_path, verb, PORT=0)
+        assert done.returncode == 1
+        assert "authority.pem holds no certificate in PEM form" in done.stderr

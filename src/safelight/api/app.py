@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Router
 
 from safelight import __version__
-from safelight.api import evolink, files, health, krea, legal, openapi, webhooks
+from safelight.api import evolink, files, health, krea, legal, openapi, provenance, webhooks
 from safelight.api.answers import answer
 from safelight.api.hosts import Hosts
 from safelight.api.house import House
@@ -59,6 +59,7 @@ def routes(house: House) -> list[DoorRoute]:
         *krea.routes(house),
         *files.routes(house),
         *webhooks.routes(house),
+        *provenance.routes(house),
         *health.routes(house),
         *legal.routes(house, house.weights),
         DoorRoute("/openapi.json", describe, methods=["GET"]),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 
 from safelight import accounts, limits
 from safelight.accounts import Caller
+from safelight.api.peers import Damping
 from safelight.api.route import CALLER, REQUEST_ID
 from safelight.api.watch import Watch
 from safelight.audit import Origin
@@ -32,6 +33,9 @@ from safelight.errors import (
 )
 from safelight.flows.readiness import Readiness
 from safelight.images import ImageStore
+from safelight.provenance import Trust
+from safelight.provenance.examiner import Examiner
+from safelight.provenance.lookalikes import Lookalikes
 from safelight.telemetry import Tell, silent
 
 T = TypeVar("T")
@@ -54,6 +58,10 @@ class House:
     defaults: limits.Defaults
     readiness: Readiness
     pepper: bytes
+    trust: Trust  # by which our own pictures are known
+    examiner: Examiner
+    checks: Damping
+    lookalikes: Lookalikes = field(default_factory=Lookalikes)
     weights: Mapping[str, str] = field(default_factory=dict)  # model id → where its own ones are
     egress_allowed: Networks = ()  # where callers' URLs may lead besides the public internet
     tell: Tell = silent  # of what happens here, for logs and metrics
@@ -109,19 +117,28 @@ def origin_of(request: Request, caller: Caller) -> Origin:
     )
 
 
-async def read_body(request: Request) -> bytes:
-    """The whole body, or RequestTooLarge as soon as it is known to be too long."""
+async def read_body(
+    request: Request, bytes_max: int = BODY_BYTES_MAX, take: Callable[[int], None] | None = None
+) -> bytes:
+    """The whole body, or RequestTooLarge as soon as it is known to be too long.
+
+    `take` is told of each part's length before it is kept, and may raise.
+    """
+    too_large = RequestTooLarge(f"The request body is larger than {bytes_max >> 10} KiB")
     declared = request.headers.get("content-length", "")
-    if declared.isascii() and declared.isdigit() and int(declared) > BODY_BYTES_MAX:
-        raise RequestTooLarge()
+    if declared.isascii() and declared.isdigit() and int(declared) > bytes_max:
+        raise too_large
     body, more = bytearray(), True
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise MalformedBody("The connection closed before the body was complete")
-        body += message.get("body", b"")
-        if len(body) > BODY_BYTES_MAX:
-            raise RequestTooLarge()
+        part = message.get("body", b"")
+        if len(body) + len(part) > bytes_max:
+            raise too_large
+        if take is not None:
+            take(len(part))
+        body += part
         more = message.get("more_body", False)
     return bytes(body)
 

@@ -36,15 +36,18 @@ def is_loopback(address: str) -> bool:
 
 
 class Damping:
-    """Counts the wrong keys of each peer in a minute; good keys are never looked at."""
+    """Counts what each peer did in a minute: wrong keys, or checks without a key."""
 
-    def __init__(self, wrong_keys_max: int, clock: Callable[[], float] = time.monotonic):
-        self._max = wrong_keys_max
+    def __init__(self, per_minute_max: int, clock: Callable[[], float] = time.monotonic):
+        self._max = per_minute_max
         self._clock = clock
         self._counted: OrderedDict[str, tuple[float, int]] = OrderedDict()  # (window's end, count)
 
     def wrong_key(self, address: str) -> None:
         """Note one. Raises TooManyRequests once there were too many in this minute."""
+        self.note(address, "wrong keys", "Too many wrong API keys from this address")
+
+    def note(self, address: str, limit: str, message: str) -> None:
         peer, now = peer_of(address), self._clock()
         ends, count = self._counted.pop(peer, (0.0, 0))
         if now >= ends:
@@ -53,8 +56,4 @@ class Damping:
         if len(self._counted) > PEERS_MAX:
             self._counted.popitem(last=False)  # who was not heard of for the longest time
         if count >= self._max:
-            raise TooManyRequests(
-                "Too many wrong API keys from this address",
-                limit="wrong keys",
-                retry_after_seconds=int(ends - now) + 1,
-            )
+            raise TooManyRequests(message, limit=limit, retry_after_seconds=int(ends - now) + 1)

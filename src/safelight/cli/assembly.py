@@ -6,7 +6,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from safelight import __version__, catalog, limits, settings
@@ -35,7 +35,8 @@ from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
-from safelight.provenance import Credentials, Signer, credentials_of
+from safelight.provenance import Credentials, Signer, Trust, credentials_of, trust_of
+from safelight.provenance.examiner import Examiner
 from safelight.settings import Settings
 from safelight.telemetry import Tell, both, journal, silent
 from safelight.telemetry.journal import Journal
@@ -110,6 +111,7 @@ def build_meters(config: Settings) -> "Meters | None":
 def build_house(config: Settings, db: Database, public_url: str, tell: Tell = silent) -> House:
     models = load_catalog(config)
     store = build_store(config, public_url)
+    trust = build_trust(config)
     return House(
         db=db,
         catalog=models,
@@ -119,6 +121,9 @@ def build_house(config: Settings, db: Database, public_url: str, tell: Tell = si
         defaults=default_limits(config),
         readiness=Readiness(db, store),
         pepper=settings.install_secret(config),
+        trust=trust,
+        examiner=Examiner(trust),
+        checks=Damping(config.limits.checks_per_minute),
         weights=open_weights.configured(config, models),
         egress_allowed=parse_networks(config.egress_allow),
         tell=tell,
@@ -134,6 +139,13 @@ def build_app(config: Settings, house: House, meters: "Meters | None" = None) ->
         Proxies(config.connections.networks),
         measuring(meters.answered if meters else None, journal),
     )
+
+
+def build_trust(config: Settings) -> Trust:
+    """By which certificates pictures are known to be ours; made now if there are none."""
+    own = config.provenance
+    credentials_of(config.home, own.certificate, own.key, datetime.now(UTC))
+    return trust_of(config.home, own.certificate)
 
 
 def build_marking(config: Settings) -> Marking:

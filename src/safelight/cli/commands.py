@@ -10,7 +10,7 @@ from rich.console import Console
 
 from safelight import __version__, settings
 from safelight.catalog.prices import credits_text, microcredits
-from safelight.cli import audit, bookkeeping, diagnosis, drawing, lora, serving, webhooks
+from safelight.cli import audit, bookkeeping, diagnosis, drawing, lora, origin, serving, webhooks
 from safelight.cli.assembly import run, start_logging
 
 app = typer.Typer(
@@ -265,6 +265,29 @@ def doctor(as_json: AsJson = False) -> None:
             console.print(f"{mark} {check['name']}: {check['note']}", highlight=False)
     if not all(check["ok"] for check in checks):
         raise typer.Exit(1)
+
+
+@app.command()
+def provenance(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A picture.")],
+    trust: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Certificates to believe, in PEM form."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read where a picture comes from, and whether it was changed.
+
+    Exit code 0: intact, and signed by this install or by whom you trust; 1: changed since it was
+    signed; 3: it holds no manifest; 4: intact, and signed by somebody unknown.
+    """
+    found, code = origin.examine(settings.load(), file, trust)
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+    else:
+        for line in origin.describe(found):
+            typer.echo(line)
+    raise typer.Exit(code)
 
 
 @app.command("settings")

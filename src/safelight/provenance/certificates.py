@@ -70,19 +70,28 @@ def credentials_of(
     return _of_operator(certificate, key, now)
 
 
-def public_anchors(home: Path, certificate: Path | None) -> str:
-    """What verifiers are to trust, in PEM: the install's authority, and the operator's chain.
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """By which certificates a signer is known to be ours, in PEM; no secrets."""
 
-    Both, because pictures that the install signed before the operator had a certificate are ours.
-    """
-    found = []
-    authority = home / "provenance" / "authority.pem"
-    if authority.exists():
-        found.append(_pem(*_certificates(authority)))
-    if certificate is not None:
-        chain = _certificates(certificate)
-        found.append(_pem(*(chain[1:] or chain)))
-    return "".join(found)
+    authority: str = ""  # the install's own: it certifies nobody but us
+    issuers: str = ""  # of the operator's certificate: they certify others too,
+    serial: str = ""  # so it must be this one
+
+    @property
+    def anchors(self) -> str:
+        """What others are to trust to find our pictures trusted."""
+        return self.authority + self.issuers
+
+
+def trust_of(home: Path, certificate: Path | None) -> Trust:
+    """Both kinds: what the install signed before the operator had a certificate is ours too."""
+    path = home / "provenance" / "authority.pem"
+    authority = _pem(*_certificates(path)) if path.exists() else ""
+    if certificate is None:
+        return Trust(authority)
+    signer, *issuers = _certificates(certificate)
+    return Trust(authority, _pem(*issuers), str(signer.serial_number))
 
 
 def _of_install(folder: Path, now: datetime) -> Credentials:
@@ -214,8 +223,12 @@ def _certificates(path: Path) -> list[x509.Certificate]:
 
 
 def _of_operator(certificate: Path, key: Path, now: datetime) -> Credentials:
-    [signer, *_] = _certificates(certificate)
+    [signer, *issuers] = _certificates(certificate)
     found = _read(certificate, key)
+    if not issuers:
+        raise ConfigurationError(
+            f"{certificate} lacks the certificates that issued the first one; put them behind it"
+        )
     if now < found.good_from:
         raise ConfigurationError(f"{certificate} is not valid before {found.good_from:%Y-%m-%d}")
     if now > found.good_until:

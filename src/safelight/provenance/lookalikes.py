@@ -30,7 +30,8 @@ class Page(NamedTuple):
 class Lookalikes:
     """The likenesses of the registry. Used from threads, one at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, page_rows: int = PAGE_ROWS) -> None:
+        self._page_rows = page_rows
         self._lock = threading.Lock()
         self._pages: list[Page] = []
 
@@ -49,7 +50,7 @@ class Lookalikes:
             del self._pages[0]  # the registry has forgotten all of it
         while True:
             last = int(self._pages[-1].seqs[-1]) if self._pages else 0
-            seqs, hashes = await registry.likenesses(tx, last, QUALITY_MIN, PAGE_ROWS)
+            seqs, hashes = await registry.likenesses(tx, last, QUALITY_MIN, self._page_rows)
             if not seqs:
                 return
             words = np.frombuffer(bytes.fromhex(hashes), np.uint64).reshape(-1, WORDS)
@@ -57,7 +58,7 @@ class Lookalikes:
 
     def _append(self, page: Page) -> None:
         """Together with the last one while that is small, or each search would add a page."""
-        if self._pages and len(self._pages[-1].seqs) + len(page.seqs) <= PAGE_ROWS:
+        if self._pages and len(self._pages[-1].seqs) + len(page.seqs) <= self._page_rows:
             last = self._pages.pop()
             page = Page(np.append(last.seqs, page.seqs), np.append(last.hashes, page.hashes, 1))
         self._pages.append(page)

@@ -2,14 +2,16 @@
 
 import io
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 from safelight.provenance import library, png
+from safelight.provenance.certificates import Trust
 from safelight.provenance.manifest import GENERATION
 
 CREDENTIAL_CODES = "signingCredential."  # of who signed, in contrast to what was signed
+LABEL = b"c2pa"  # which every manifest has in the names of its parts
 PROBLEMS_MAX = 16  # told of one file
 TEXT_MAX = 500  # characters of one value that a stranger's manifest holds
 
@@ -28,6 +30,7 @@ class Report:
 
     integrity: Integrity
     trusted: bool = False  # its signer is certified by one of the anchors
+    ours: bool = False  # and that signer is this install's own
     signer: str | None = None  # organisation and name on the certificate
     signed_at: str | None = None  # by a time authority; else nobody vouches for the time
     made_at: str | None = None  # by the signer's word
@@ -38,6 +41,7 @@ class Report:
     engine: str | None = None
     prompt: str | None = None
     account: str | None = None
+    serial: str | None = None  # of the signer's certificate
     problems: tuple[str, ...] = ()  # codes of C2PA, and what is wrong with the file
 
     def as_dict(self) -> dict[str, Any]:
@@ -54,10 +58,19 @@ def read(data: bytes, anchors: str) -> Report:
     try:
         store = _store(data, anchors, "image/png" if is_png else None)
     except library.load().C2paError as error:
-        if _says_absent(error):
+        if LABEL not in data or _says_absent(error):
             return Report(integrity=Integrity.ABSENT, problems=tuple(torn))
         return Report(integrity=Integrity.CHANGED, problems=(*torn, _first_line(error)))
     return _report(store, torn)
+
+
+def read_own(data: bytes, trust: Trust) -> Report:
+    """The same, and whether it was this install that signed it."""
+    report = read(data, trust.authority)
+    if report.trusted or not trust.issuers:
+        return replace(report, ours=report.trusted)
+    report = read(data, trust.anchors)
+    return replace(report, ours=report.trusted and report.serial == trust.serial)
 
 
 def _store(data: bytes, anchors: str, kind: str | None) -> dict[str, Any]:
@@ -104,6 +117,7 @@ def _claims(manifest: dict[str, Any]) -> dict[str, Any]:
     claims: dict[str, Any] = {
         "signer": ", ".join(name for name in names if name) or None,
         "signed_at": _text(signature.get("time")),
+        "serial": _text(signature.get("cert_serial_number")),
         "software": _software(manifest.get("claim_generator_info")),
     }
     for label in ("c2pa.actions", "c2pa.actions.v2"):

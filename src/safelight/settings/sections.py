@@ -51,6 +51,12 @@ class LimitSettings(BaseModel, frozen=True, extra="forbid"):
         description="wrong API keys from one address (of IPv6 its /64) before the answer is 429;"
         " good keys from there go on working",
     )
+    checks_per_minute: int = Field(
+        60,
+        gt=0,
+        description="pictures that one address (of IPv6 its /64) may have checked without a key"
+        " (POST /provenance/check) in a minute; with a key there is no such limit",
+    )
 
 
 class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):

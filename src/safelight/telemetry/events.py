@@ -132,7 +132,7 @@ class RequestLimited(Event, tag="request.limited", frozen=True, kw_only=True):
 
     level = logging.DEBUG
 
-    limit: str  # "requests", "backlog", "watchers", "wrong keys"
+    limit: str  # "requests", "backlog", "watchers", "wrong keys", "checks"
 
 
 AnyEvent = (

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from safelight.api.openapi.evolink_replies import REPLIES
 from safelight.api.openapi.schemas import (
     LINK,
     Schema,
@@ -12,6 +13,8 @@ from safelight.api.openapi.schemas import (
     reply,
     whole,
 )
+from safelight.flows.check import Match
+from safelight.provenance import Integrity
 
 HEALTH = obj(
     {
@@ -47,6 +50,38 @@ LEGAL = whole(
 )
 
 
+HEXADECIMAL: Schema = {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"}
+TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+NUMBER_OR_NULL: Schema = {"type": ["integer", "null"], "minimum": 0}
+MANIFEST = obj(
+    {
+        "integrity": {"type": "string", "enum": [integrity.value for integrity in Integrity]},
+        "trusted": {"type": "boolean"},
+        "ours": {"type": "boolean"},
+        "problems": {"type": "array", "items": {"type": "string"}},
+        **dict.fromkeys(
+            ("signer", "signed_at", "made_at", "software", "source_type", "model", "asked_for",
+             "engine"),
+            TEXT_OR_NULL,
+        ),
+    },
+    required=["integrity", "trusted", "ours", "problems"],
+)  # fmt: skip
+CHECKED_FIELDS: dict[str, Schema] = {
+    "ours": {"type": "boolean"},
+    "match": {"type": "string", "enum": [match.value for match in Match]},
+    "distance": NUMBER_OR_NULL,
+    "model": TEXT_OR_NULL,
+    "asked_for": TEXT_OR_NULL,
+    "engine": TEXT_OR_NULL,
+    "made_at": TEXT_OR_NULL,
+    "perceptual_hash": TEXT_OR_NULL,
+    "quality": NUMBER_OR_NULL,
+    "manifest": {"oneOf": [MANIFEST, {"type": "null"}]},
+}
+CHECKED = obj({**CHECKED_FIELDS, "sha256": HEXADECIMAL}, required=CHECKED_FIELDS)
+
+
 def paths() -> dict[str, Any]:
     return {
         "/livez": {"get": _open("The process runs", "livez", {"200": reply("It does.", HEALTH)})},
@@ -64,9 +99,33 @@ def paths() -> dict[str, Any]:
             "get": _open("This document", "openapi", {"200": reply("It.", {"type": "object"})})
         },
         "/pictures/{name}": {"get": _picture()},
+        "/provenance/check": {"post": _check()},
+        "/provenance/ca.pem": {"get": _authority()},
         "/legal": {"get": _legal()},
         "/legal/{model_id}": {"get": _licence_text()},
     }
+
+
+def _check() -> dict[str, Any]:
+    """A picture as it is, or its hash; both without a key."""
+    hashes: dict[str, Schema] = {"sha256": HEXADECIMAL, "perceptual_hash": HEXADECIMAL}
+    binary: Schema = {"type": "string", "format": "binary"}
+    content: dict[str, Any] = {"application/json": {"schema": obj(hashes) | {"minProperties": 1}}}
+    content |= {f"image/{kind}": {"schema": binary} for kind in ("png", "jpeg", "webp")}
+    replies = {
+        "200": reply("What is known of it.", CHECKED),
+        **{status: REPLIES[status] for status in ("400", "401", "413", "429", "500", "503")},
+    }
+    operation = _open("Whether a picture was made here", "check_provenance", replies)
+    return operation | {"requestBody": {"required": True, "content": content}}
+
+
+def _authority() -> dict[str, Any]:
+    found = {
+        "description": "The certificates to trust, in PEM form.",
+        "content": {"application/x-pem-file": {"schema": {"type": "string"}}},
+    }
+    return _open("Who certifies the signer of our pictures", "provenance_authority", {"200": found})
 
 
 def _legal() -> dict[str, Any]:
