@@ -27,6 +27,7 @@ class Setting:
     light: str = "day"  # "day", "sunset" or "night"
     weather: frozenset[str] = frozenset()
     backdrop: str | None = None  # a plain colour instead of a place
+    gradient: bool = False  # the backdrop runs from light to dark
     celestial: bool = False  # the sun or the moon was named
 
     @property

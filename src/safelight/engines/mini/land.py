@@ -218,6 +218,6 @@ def planks(frame: Frame, random: np.random.Generator, top: float, colours: Palet
             ((strip.y - top) * strip.frame.height + 0.5).clip(0, 1), [c * shade for c in wood]
         )
         seam = ((below**0.7 * 4) % 1) * (below > 0.04)
-        strip.blend((1 - np.abs(seam - 0.02) * 45).clip(0, 1) * 0.5, dark)
+        strip.blend((1 - np.abs(seam - 0.02) * 45).clip(0, 1) * 0.5 * (below > 0.04), dark)
 
     return paint

@@ -19,9 +19,9 @@ PAINTS: dict[str, Rgb] = {  # plain backdrops
     "pink": (244, 166, 194),
     "gold": (206, 164, 76),
     "brown": (124, 86, 58),
-    "black": (24, 24, 28),
+    "black": (12, 12, 14),
     "silver": (176, 182, 190),
-    "white": (246, 246, 248),
+    "white": (255, 255, 255),
 }
 STUDIO: list[Rgb] = [
     (236, 238, 243),

@@ -14,11 +14,12 @@ from safelight.engines.mini.idea import Idea, Subject
 from safelight.engines.mini.lexicon import Floats, Lexicon
 from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel, Wish
+from safelight.engines.mini.styles import chosen, turn
 from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
 
 FEWEST_STEPS, MOST_STEPS = 4, 50  # Euler steps
 PREVIEW_PIXELS = 256  # longer side
-DRAWING, LAYING_OUT, PAINTING = range(3)  # independent streams of random numbers
+DRAWING, LAYING_OUT, PAINTING, STYLING = range(4)  # independent streams of random numbers
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Sketch:
 
     def __post_init__(self) -> None:
         self._frame = Frame.of(self.width, self.height)
+        self._styles = chosen(self.idea.styles)
 
     @property
     def _wanted(self) -> list[Subject]:
@@ -46,7 +48,8 @@ class Sketch:
     def units(self) -> int:
         """How many times `develop` will yield."""
         things = len(self._wanted)
-        return len(self._frame.strips()) + (self.steps + things + 1 if things else 0)
+        strips = len(self._frame.strips()) * (1 + len(self._styles))
+        return strips + (self.steps + things + 1 if things else 0)
 
     def develop(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Pixels | None]:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
@@ -92,6 +95,7 @@ class Sketch:
             layout.paint(strip)
             pixels[strip.top : strip.bottom] = strip.pixels()
             yield
+        yield from turn(self._styles, pixels, frame, self._random(STYLING))
 
 
 def _cut_out(sprite: Floats, colour: str | None, mirrored: bool) -> Cutout:

@@ -8,7 +8,7 @@ from safelight.engines.mini.idea import Idea, Relation, Setting, Subject
 from safelight.engines.mini.lexicon import Lexicon, inflections
 from safelight.engines.mini.marks import EMPTY_PLACES, NAMING, Mark, read
 from safelight.engines.mini.relations import Sentence, is_spot, relate
-from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, SETTINGS, split
+from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, PLAIN, SETTINGS, split
 
 MOST_SUBJECTS = 5  # different things
 MOST_SPRITES = 9  # drawn in one picture
@@ -79,6 +79,7 @@ def _setting(
         place=place,
         light=next((light for light in lights if light != "day"), "day"),
         weather=frozenset(weather),
+        gradient=bool({"gradient", "그라데이션"} & set(words)),
         celestial=bool(lights),
     )
     for mark in marks:
@@ -94,12 +95,11 @@ def _most_telling(places: list[str]) -> str | None:
 
 
 def _is_backdrop(words: list[str], marks: list[Mark], mark: Mark) -> bool:
-    """ "… on a black background", "on matte black", "검은 배경"."""
-    after = next((m for m in marks if m.start == mark.stop), None)
+    """ "… on a black background", "on matte black", "검은 단색 배경"."""
+    rest = (m for m in marks if m.start >= mark.stop)
+    after = next((m for m in rest if words[m.start] not in PLAIN or m.kind == "place"), None)
     if after and (after.kind == "backdrop" or after.value in ("studio", "room")):
         return True
-    if after and after.kind == "idle" and words[after.start] in ("gradient", "studio", "plain"):
-        return any(m.kind == "backdrop" and m.start == after.stop for m in marks)
     before = words[max(0, mark.start - 3) : mark.start]
     ends = after is None or after.value in ("with", "in", "at", "and", "studio")
     return (

@@ -4,11 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from safelight.engines.mini import sky
+from safelight.engines.mini import interiors, sky
 from safelight.engines.mini.canvas import Frame, Layer, Strip
 from safelight.engines.mini.idea import Setting
 from safelight.engines.mini.palette import PAINTS, STUDIO, Rgb, mix, palette
-from safelight.engines.mini.places import PLACES, Site
+from safelight.engines.mini.places import PLACES
+from safelight.engines.mini.terrain import Site
+
+INDOORS = tuple(interiors.PLACES)
+UNLIT = ("space", "moon", *INDOORS)  # the hour changes nothing of what stands there
+SHELTERED = ("space", "moon", "mars", "underwater", "cave", *INDOORS)  # nothing falls there
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,15 @@ def build(setting: Setting, frame: Frame, random: np.random.Generator, alone: bo
         before=_weather(site),
         stand=stand,
         afloat=place in ("space", "sky", "underwater"),
-        light=(1.0, 1.0, 1.0) if place in ("space", "room") else (red, green, blue),
+        light=(1.0, 1.0, 1.0) if place in UNLIT else (red, green, blue),
     )
 
 
 def _weather(site: Site) -> list[Layer]:
     layers = []
-    if site.snowy and site.setting.place not in ("space", "underwater", "room"):
+    if site.snowy and site.setting.place not in SHELTERED:
         layers.append(sky.snowfall(site.frame, site.random))
-    if "rain" in site.setting.weather and site.setting.place not in ("space", "underwater", "room"):
+    if "rain" in site.setting.weather and site.setting.place not in SHELTERED:
         layers.append(sky.rainfall(site.frame, site.random))
     return layers
 
@@ -66,6 +71,12 @@ def _studio(setting: Setting, frame: Frame, random: np.random.Generator) -> Scen
     bright = mix(base, (255, 255, 255), 0.1 if setting.backdrop == "black" else 0.35)
     dark = mix(base, (0, 0, 0), 0.55 if setting.backdrop == "black" else 0.2)
 
+    def plain(strip: Strip) -> None:
+        strip.fill(base)
+        if setting.gradient:
+            strip.blend((1 - strip.y) * 0.75, mix(base, (255, 255, 255), 0.75))
+            strip.blend(((strip.y - 0.5) * 0.9).clip(0, 1), mix(base, (0, 0, 0), 0.45))
+
     def paint(strip: Strip) -> None:
         strip.fill(base)
         distance = np.hypot(strip.x - x, strip.y - y)
@@ -74,4 +85,4 @@ def _studio(setting: Setting, frame: Frame, random: np.random.Generator) -> Scen
         floor = ((strip.y - stand + 0.1) * 5).clip(0, 1)
         strip.blend(0.16 * floor * floor * (3 - 2 * floor), dark)
 
-    return Scene([paint], [], stand, False, (1.0, 1.0, 1.0))
+    return Scene([plain if setting.backdrop else paint], [], stand, False, (1.0, 1.0, 1.0))

@@ -1,0 +1,171 @@
+"""Painted wilds: a jungle, a wood in autumn, a meadow full of flowers."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from safelight.engines.mini import land, sky
+from safelight.engines.mini.canvas import Layer, Strip, outline
+from safelight.engines.mini.lexicon import Floats
+from safelight.engines.mini.palette import Rgb, mix
+from safelight.engines.mini.shapes import Leaf, glow, hanging, leaves, trunks
+from safelight.engines.mini.terrain import Site, heavens, ridges, wood
+
+AUTUMN: list[Rgb] = [(214, 96, 36), (232, 150, 44), (186, 58, 38), (240, 188, 66), (160, 84, 40)]
+
+
+def _stems(
+    site: Site, number: int, width: float, foot: float, colour: Rgb, top: float = 0.0
+) -> Layer:
+    random, aspect = site.random, site.frame.aspect
+    count = max(2, round(number * aspect))
+    xs = ((np.arange(count) + random.uniform(0.1, 0.9, count)) * aspect / count).tolist()
+    widths = (width * random.uniform(0.6, 1.2, count)).tolist()
+    feet = (foot + random.uniform(-0.02, 0.03, count)).tolist()
+    return trunks(xs, widths, top, feet, colour)
+
+
+def _jungle(site: Site) -> tuple[list[Layer], float]:
+    lit, random, aspect = site.colours.lit, site.random, site.frame.aspect
+    low, top = lit((226, 240, 168)), lit((92, 156, 96))
+    layers: list[Layer] = [sky.gradient([(0.0, top), (0.5, low), (0.75, lit((150, 196, 104)))])]
+    layers.append(glow(aspect * random.uniform(0.3, 0.7), 0.32, 0.4, lit((252, 252, 208)), 0.7))
+    for depth, (number, width) in enumerate([(7, 0.035), (4, 0.07), (2, 0.12)]):
+        share = depth / 2
+        bark = mix(low, lit((78, 62, 40)), 0.35 + 0.5 * share)
+        foliage = mix(low, lit((30, 96, 48)), 0.45 + 0.5 * share)
+        layers.append(_stems(site, number, width, 0.7 + 0.05 * depth, bark))
+        roof = 0.34 - 0.09 * depth + 0.1 * outline(site.frame, random, 3 + depth, octaves=4)
+        crowns = 2 * roof.mean() - land.treetops(site.frame, random, float(roof.mean()), 0.07)
+        layers.append(
+            hanging(
+                (0.5 * (roof + crowns)).astype(np.float32), mix(foliage, (0, 20, 10), 0.35), foliage
+            )
+        )
+        bush = land.treetops(site.frame, random, 0.74 + 0.04 * depth, 0.09)
+        layers.append(land.silhouette(bush, foliage, mix(foliage, (10, 40, 20), 0.4), 0.16))
+    earth = site.earth((70, 96, 48))
+    layers.append(
+        land.ground(
+            site.frame, random, site.rolling(0.8, 0.03), mix(earth, (16, 30, 14), 0.45), earth, 0.07
+        )
+    )
+    layers += _mist(site)
+    return [*layers, leaves(_fronds(site))], 0.9
+
+
+def _fronds(site: Site) -> list[Leaf]:
+    """Large leaves that grow in from the corners."""
+    random, aspect, span = site.random, site.frame.aspect, site.frame.span
+    found = []
+    for x, y, middle in [
+        (0.0, 1.02, -0.9), (aspect, 1.02, -2.24), (0.0, -0.02, 0.7), (aspect, -0.02, 2.44),
+    ]:  # fmt: skip
+        for spread in random.permutation(np.linspace(-0.75, 0.75, 6)):
+            green = mix((34, 120, 52), (84, 160, 58), random.random())
+            found.append(
+                Leaf(
+                    float(x), y, middle + float(spread),
+                    span * random.uniform(0.22, 0.36), span * random.uniform(0.03, 0.05),
+                    site.colours.lit(green),
+                )
+            )  # fmt: skip
+    return found
+
+
+def _mist(site: Site) -> list[Layer]:
+    if "fog" not in site.setting.weather:
+        return []
+    return [sky.fog(site.frame, site.random, site.colours.haze, 0.6)]
+
+
+def _autumn(site: Site) -> tuple[list[Layer], float]:
+    random = site.random
+    layers, _ = heavens(site, 0.66, sinking=0.3)
+    layers += ridges(site, 0.6, 2, 0.14, (150, 120, 110))
+    for row in range(3):
+        share = row / 2
+        bark = site.earth((96, 68, 52), 0.4 * (1 - share))
+        layers.append(_stems(site, 6 - row, 0.022 + 0.022 * share, 0.7 + 0.04 * row, bark, 0.4))
+        for number, tone in enumerate(random.permutation(len(AUTUMN))[:3]):
+            colour = site.earth(AUTUMN[int(tone)], 0.42 * (1 - share))
+            top = 0.3 - 0.1 * share + 0.07 * number
+            line = land.treetops(site.frame, random, top + 0.12, 0.17 + 0.05 * share)
+            gaps = outline(site.frame, random, 2.5, octaves=3) * 0.3 * (0.5 + share)
+            foot = 0.5 - 0.04 * row + 0.03 * number
+            layers.append(_crowns((line + gaps).astype(np.float32), foot, colour))
+    earth = site.earth((176, 124, 62))
+    line = site.rolling(0.74, 0.04)
+    near = mix(earth, (80, 44, 20), 0.4)
+    layers.append(land.ground(site.frame, random, line, near, earth, 0.08))
+    layers += land.flowers(site.frame, random, 0.75, [site.earth(c) for c in AUTUMN[:4]])
+    return layers + _mist(site), 0.89
+
+
+def _crowns(line: Floats, foot: float, colour: Rgb) -> Layer:
+    """A band of foliage: from its skyline down to `foot`, darker below."""
+    highest = float(line.min())
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(highest, foot + 0.05):
+            return
+        ragged = foot + 0.6 * (line[None] - highest) - 0.03
+        pixels = strip.frame.height
+        mask = ((strip.y - line[None]) * pixels + 0.5).clip(0, 1) * ((ragged - strip.y) * 40).clip(
+            0, 1
+        )
+        shade = 1.08 - 0.4 * ((strip.y - highest) / max(0.05, foot - highest)).clip(0, 1)
+        strip.blend(mask.astype(np.float32), [c * shade for c in colour])
+
+    return paint
+
+
+def _flowers(site: Site) -> tuple[list[Layer], float]:
+    random = site.random
+    horizon = random.uniform(0.46, 0.54)
+    layers, _ = heavens(site, horizon)
+    layers += ridges(site, horizon, 2, 0.14, (110, 150, 150))
+    layers += wood(site, horizon + 0.03, 0.06, (52, 104, 66), 2)
+    green = site.earth((86, 150, 70))
+    layers.append(
+        land.ground(
+            site.frame,
+            random,
+            site.rolling(horizon + 0.03, 0.03),
+            mix(green, (20, 60, 24), 0.35),
+            green,
+            0.06,
+        )
+    )
+    tones: list[Rgb] = [
+        (232, 72, 88),
+        (250, 196, 60),
+        (246, 140, 184),
+        (150, 104, 210),
+        (250, 248, 240),
+        (240, 120, 60),
+    ]
+    picked = [site.colours.lit(tones[int(n)]) for n in random.permutation(len(tones))[:3]]
+    layers += _blooms(site, horizon + 0.04, picked)
+    return layers + _mist(site), 0.9
+
+
+def _blooms(site: Site, top: float, colours: list[Rgb]) -> list[Layer]:
+    """Blossoms so dense that they cover the ground; each has a heart."""
+    layers = []
+    for index, colour in enumerate(colours):
+        number = int(620 * site.frame.aspect)
+        near = np.sort(site.random.random(number)) ** 1.4
+        x, y = site.random.random(number) * site.frame.aspect, top + (1.03 - top) * near
+        radius = (0.0018 + 0.0095 * near) * site.random.uniform(0.7, 1.15, number)
+        layers.append(sky.specks(x, y, radius, np.full(number, 0.95), colour))
+        if index == 0:
+            layers.append(sky.specks(x, y, 0.35 * radius, np.full(number, 0.8), (250, 220, 120)))
+    return layers
+
+
+PLACES: dict[str, Callable[[Site], tuple[list[Layer], float]]] = {
+    "jungle": _jungle,
+    "autumn": _autumn,
+    "flowers": _flowers,
+}
