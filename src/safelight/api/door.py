@@ -8,7 +8,7 @@ from starlette.responses import Response
 from safelight.accounts import Caller
 from safelight.api.answers import event_stream, job_answer, read_or_wait
 from safelight.api.house import House
-from safelight.api.route import REQUEST_ID
+from safelight.api.route import REQUEST_ID, TRACEPARENT
 from safelight.catalog import Model
 from safelight.dialects import Dialect, Submission
 from safelight.flows.submit import Order, submit
@@ -27,7 +27,9 @@ class Door:
     async def caller(self, request: Request) -> Caller:
         return await self.house.authenticate(request, self._schemes)
 
-    def order(self, caller: Caller, wire_name: str, submission: Submission) -> Order:
+    def order(
+        self, request: Request, caller: Caller, wire_name: str, submission: Submission
+    ) -> Order:
         """What is to be committed. Raises when the caller may not, or nobody here can."""
         model: Model = self.house.catalog.find(submission.request.model)
         choice = self.house.choose(caller, model, wire_name, submission.request)
@@ -40,6 +42,7 @@ class Door:
             stand_in=choice.stand_in,
             new_id=self._dialect.new_id,
             webhook_url=submission.webhook_url,
+            traceparent=request.scope.get(TRACEPARENT),
         )
 
     async def submit(

@@ -56,7 +56,7 @@ class EvolinkDoor:
         key = request.headers.get("idempotency-key")
         return await self.door.submit(
             request,
-            self.door.order(caller, offer.name, submission),
+            self.door.order(request, caller, offer.name, submission),
             None if key is None else wire.parse_idempotency_key(key),
         )
 

@@ -42,7 +42,7 @@ class KreaDoor:
         )
         return await self.door.submit(
             request,
-            self.door.order(caller, route, submission),
+            self.door.order(request, caller, route, submission),
             headers={"Deprecation": "true"} if submission.deprecated_fields else None,
         )
 

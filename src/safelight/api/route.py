@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 RESPONSE = "safelight.response"
 ROUTE = "safelight.route"  # its template, "/v1/tasks/{task_id}": one word for all its requests
 CALLER = "safelight.caller"  # who authenticated
+TRACEPARENT = "safelight.traceparent"  # of the request's span, where there is one
 REQUEST_ID = "safelight.request_id"  # put there before any route
 CONVERTOR = re.compile(r":\w+}")
 

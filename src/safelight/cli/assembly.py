@@ -27,6 +27,7 @@ from safelight.dialects import DIALECTS
 from safelight.egress import Egress, parse_networks
 from safelight.engines import Engine
 from safelight.engines.roster import Roster
+from safelight.errors import ConfigurationError
 from safelight.flows.deliver import DeliverySettings, Sender
 from safelight.flows.readiness import Readiness
 from safelight.flows.work import Worker, WorkSettings
@@ -40,6 +41,7 @@ from safelight.provenance.examiner import Examiner
 from safelight.settings import Settings
 from safelight.telemetry import Tell, both, journal, silent
 from safelight.telemetry.journal import Journal
+from safelight.telemetry.tracing import Tracer
 from safelight.webhooks.outbox import InFlight
 
 if TYPE_CHECKING:
@@ -108,6 +110,19 @@ def build_meters(config: Settings) -> "Meters | None":
     return Meters(__version__)
 
 
+def build_tracer(config: Settings) -> Tracer | None:
+    """None unless traces are wanted. Raises ConfigurationError without what they need."""
+    if not config.telemetry.traces:
+        return None
+    try:
+        from safelight.telemetry.exporting import Exporter
+    except ImportError as missing:
+        raise ConfigurationError(
+            f"SAFELIGHT_TELEMETRY__TRACES needs `pip install 'safelight[otel]'` ({missing})"
+        ) from None
+    return Exporter(__version__)
+
+
 def build_house(config: Settings, db: Database, public_url: str, tell: Tell = silent) -> House:
     models = load_catalog(config)
     store = build_store(config, public_url)
@@ -166,6 +181,7 @@ def build_worker(
     marking: Marking,
     worker_id: str,
     tell: Tell = silent,
+    tracer: Tracer | None = None,
 ) -> Worker:
     store = build_store(config, config.base_url)
     return Worker(
@@ -184,6 +200,7 @@ def build_worker(
             jobs_max=config.engine.jobs,
         ),
         tell,
+        tracer,
     )
 
 
@@ -192,7 +209,7 @@ def build_egress(config: Settings) -> Egress:
     return Egress(allowed=parse_networks(config.egress_allow))
 
 
-def build_sender(config: Settings, house: House) -> Sender:
+def build_sender(config: Settings, house: House, tracer: Tracer | None = None) -> Sender:
     """Who delivers webhooks: with the bodies, and the links in them, that polls here answer."""
 
     def render(job: Job) -> bytes:
@@ -213,6 +230,7 @@ def build_sender(config: Settings, house: House) -> Sender:
             ),
         ),
         house.tell,
+        tracer,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from safelight.api.house import House
+from safelight.api.traced import Traced
 from safelight.api.watch import Watch
 from safelight.catalog.tokens import count_tokens
 from safelight.cli import assembly, filtering
@@ -50,7 +51,9 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
         tell = assembly.build_tell(config, meters.count if meters else None)
         house = assembly.build_house(config, db, config.base_url, tell)
         guard = Guard(config.connections, config.public_url)
-        server = Server(assembly.build_app(config, house, meters), guard)
+        tracer = assembly.build_tracer(config)
+        app = assembly.build_app(config, house, meters)
+        server = Server(app if tracer is None else Traced(app, tracer), guard)
         supervisor = _supervisor(config, db, meters, tell)
         # The first prompt that is long enough to be counted should not wait for the tokenizer.
         warming = asyncio.create_task(asyncio.to_thread(count_tokens, "a cat"))
@@ -59,7 +62,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             asyncio.create_task(_sweep_forever(config, db, tell)),
         ]
         patrolling = asyncio.create_task(guard.patrol())
-        sender = assembly.build_sender(config, house)
+        sender = assembly.build_sender(config, house, tracer)
         delivering = asyncio.create_task(_deliver_forever(sender))
         _when_it_fails(beside[0], lambda: _stop(server, house.watch))
         _stop_on_signals(server, house, config.connections.drain_seconds)
@@ -78,6 +81,8 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             house.examiner.close()
             sender.stop()  # last, so that it has told of what the workers ended
             await delivering
+            if tracer is not None:
+                await asyncio.to_thread(tracer.close)
     finally:
         db.close()
 

@@ -46,11 +46,12 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     db = assembly.open_database(config)
     models = assembly.load_catalog(config)
     roster = assembly.build_roster(config, models, number)
+    tracer = assembly.build_tracer(config)
     relay = Relay(sys.stdout.fileno())
     tell = assembly.build_tell(config, relay if config.telemetry.metrics_port is not None else None)
     marking = assembly.build_marking(config)
     review = filtering.build_review(config, models, tell)
-    worker = assembly.build_worker(config, db, roster, review, marking, worker_id, tell)
+    worker = assembly.build_worker(config, db, roster, review, marking, worker_id, tell, tracer)
     _drain_when_told(worker)
     beating = asyncio.create_task(_beat(relay))
     own = [models.find(model_id) for model_id in open_weights.configured(config, models)]
@@ -66,6 +67,8 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     finally:
         greeting.cancel()
         beating.cancel()
+        if tracer is not None:
+            await asyncio.to_thread(tracer.close)
     with contextlib.suppress(Unavailable):  # who falls silent is forgotten too
         await db.write_soon(lambda tx: workers.say_goodbye(tx, worker_id))
     db.close()

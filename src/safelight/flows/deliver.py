@@ -13,6 +13,7 @@ from safelight.errors import NotFound, Unavailable
 from safelight.jobs import Job, Link
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import WebhookAttempted
+from safelight.telemetry.tracing import Kind, Tracer
 from safelight.webhooks import outbox, rotation
 from safelight.webhooks.outbox import BELL, FIRST, Attempt, Claimed, InFlight, Message
 from safelight.webhooks.signing import Signer
@@ -53,9 +54,11 @@ class Sender:
         pepper: bytes,
         settings: DeliverySettings,
         tell: Tell = silent,
+        tracer: Tracer | None = None,
     ):
         self.id = sender_id
         self._tell = tell
+        self._tracer = tracer
         self._db = db
         self._egress = egress
         self._render = render  # what a poll of the job would be answered now
@@ -168,12 +171,26 @@ class Sender:
 
     async def _attempt(self, message: Message, secrets: list[str]) -> Attempt:
         try:
-            body = await self._body(message)
+            job = await self._job(message)
         except NotFound:
             return Attempt(reason="the job is gone", outcome="gone")
+        body = self._render(job)  # the very bytes that a poll of the job would be answered now
         headers = {"Content-Type": "application/json"} | self._signer.headers(
             message.id, message.claimed_at_ms, body, secrets
         )
+        if self._tracer is None:
+            return await self._send(message, headers, body)
+        span = self._tracer.begin(
+            "POST", Kind.CLIENT, job.traceparent,
+            {"http.request.method": "POST", "http.request.resend_count": message.attempt,
+             "safelight.job": job.id, "safelight.message": message.id},
+        )  # fmt: skip
+        attempt = await self._send(message, headers | {"traceparent": span.traceparent}, body)
+        code = {} if attempt.status is None else {"http.response.status_code": attempt.status}
+        span.end(code, error="" if attempt.reason is None else attempt.outcome)
+        return attempt
+
+    async def _send(self, message: Message, headers: dict[str, str], body: bytes) -> Attempt:
         try:
             answer = await self._egress.send(
                 "POST",
@@ -189,12 +206,9 @@ class Sender:
             return Attempt(reason=unreachable.reason, outcome="unreachable")
         return _judge(answer)
 
-    async def _body(self, message: Message) -> bytes:
-        """The very bytes that a poll of the job would be answered now."""
-        return self._render(
-            await self._db.read(
-                lambda tx: jobs.get(tx, message.job_id, self._link, dialect=message.dialect)
-            )
+    async def _job(self, message: Message) -> Job:
+        return await self._db.read(
+            lambda tx: jobs.get(tx, message.job_id, self._link, dialect=message.dialect)
         )
 
     # The end

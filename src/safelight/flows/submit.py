@@ -27,6 +27,7 @@ class Order:
     new_id: Callable[[int, random.Random], str]  # the wire's form of ids
     webhook_url: str | None = None
     idempotency_key: str | None = None
+    traceparent: str | None = None  # of the request, where requests are traced
 
 
 async def submit(
@@ -73,6 +74,7 @@ def _new_job(tx: Transaction, order: Order, rng: random.Random) -> NewJob:
         engine=order.engine,
         stand_in=order.stand_in,
         webhook_url=order.webhook_url,
+        traceparent=order.traceparent,
     )
 
 

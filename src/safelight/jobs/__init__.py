@@ -74,6 +74,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     created_at_ms: int
     started_at_ms: int | None  # first claim
     finished_at_ms: int | None  # null until the state is final: clients take it as the end
+    traceparent: str | None = None  # of the request that made it, where requests are traced
     pictures: tuple[JobPicture, ...] = ()  # final ones; while running, the latest preview
 
 
@@ -82,7 +83,8 @@ def from_row(row: Row, pictures: Iterable[JobPicture] = ()) -> Job:
     (
         seq, job_id, account_id, key_id, dialect, _, request, price_microcredits, state, version,
         attempt, worker, _, step, steps, progress, has_preview, engine, stand_in, error_code,
-        error_message, webhook_url, _, created_at_ms, started_at_ms, finished_at_ms, *_,
+        error_message, webhook_url, _, created_at_ms, started_at_ms, finished_at_ms,
+        traceparent, *_,
     ) = cast(Sequence[Any], row)  # fmt: skip
     return Job(
         id=job_id, seq=seq, account_id=account_id, key_id=key_id, dialect=dialect,
@@ -91,7 +93,7 @@ def from_row(row: Row, pictures: Iterable[JobPicture] = ()) -> Job:
         steps=steps, progress=progress, has_preview=bool(has_preview), engine=engine,
         stand_in=stand_in, error_code=error_code, error_message=error_message,
         webhook_url=webhook_url, created_at_ms=created_at_ms, started_at_ms=started_at_ms,
-        finished_at_ms=finished_at_ms, pictures=tuple(pictures),
+        finished_at_ms=finished_at_ms, traceparent=traceparent, pictures=tuple(pictures),
     )  # fmt: skip
 
 
@@ -108,6 +110,7 @@ class NewJob:
     engine: str
     stand_in: str | None
     webhook_url: str | None
+    traceparent: str | None = None
 
 
 async def insert(tx: Transaction, new: NewJob, *, queued: bool) -> Job | None:
@@ -115,11 +118,12 @@ async def insert(tx: Transaction, new: NewJob, *, queued: bool) -> Job | None:
     state = State.QUEUED if queued else State.BACKLOGGED
     row = await tx.fetch_one(
         "insert into jobs (id, account_id, key_id, dialect, model, request, price_microcredits,"
-        " state, engine, stand_in, webhook_url, created_at_ms)"
-        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+        " state, engine, stand_in, webhook_url, created_at_ms, traceparent)"
+        " values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
         " on conflict (id) do nothing returning seq",
         new.id, new.account_id, new.key_id, new.dialect, new.request.model, new.request.to_json(),
         new.price_microcredits, state.value, new.engine, new.stand_in, new.webhook_url, tx.now_ms,
+        new.traceparent,
     )  # fmt: skip
     if row is None:
         return None
@@ -129,7 +133,7 @@ async def insert(tx: Transaction, new: NewJob, *, queued: bool) -> Job | None:
         state=state, version=1, attempt=0, worker=None, step=0, steps=0, progress=0,
         has_preview=False, engine=new.engine, stand_in=new.stand_in, error_code=None,
         error_message=None, webhook_url=new.webhook_url, created_at_ms=tx.now_ms,
-        started_at_ms=None, finished_at_ms=None,
+        started_at_ms=None, finished_at_ms=None, traceparent=new.traceparent,
     )  # fmt: skip
 
 

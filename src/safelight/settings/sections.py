@@ -182,7 +182,12 @@ class TelemetrySettings(BaseModel, frozen=True, extra="forbid"):
         "info", description="the least serious lines to write; info has each job's changes"
     )
     log_requests: bool = Field(
-        False, description="also a line for each request; it costs a third of a poll"
+        False, description="also a line for each request; it costs a sixth of a poll"
+    )
+    traces: bool = Field(
+        False,
+        description="spans to an OpenTelemetry collector (`pip install 'safelight[otel]'`): where,"
+        " OTEL_EXPORTER_OTLP_ENDPOINT says, and how many, OTEL_TRACES_SAMPLER",
     )
 
 

@@ -5,13 +5,14 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from safelight import jobs, limits, webhooks
 from safelight.db import Database, Transaction
 from safelight.engines import Engine, Picture
 from safelight.engines.scheduler import Run, Scheduler
 from safelight.errors import Cancelled, EngineError, JobErrorCode, Unavailable
-from safelight.flows.work.attempt import Attempt
+from safelight.flows.work.attempt import Attempt, trail_of
 from safelight.flows.work.filing import Filed, Files, Marking, Prepared
 from safelight.flows.work.progress import Progress
 from safelight.flows.work.review import Review
@@ -20,6 +21,7 @@ from safelight.images import ImageStore
 from safelight.jobs import Job, State, ending, told
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import Generated
+from safelight.telemetry.tracing import Tracer
 
 POLL_SECONDS = 1.0  # the safety net under the announcements
 LOOK_SECONDS = (
@@ -65,10 +67,12 @@ class Worker:
         marking: Marking,
         settings: WorkSettings,
         tell: Tell = silent,
+        tracer: Tracer | None = None,
     ):
         self.id = worker_id
         self._db = db
         self._tell = tell
+        self._tracer = tracer
         self._files = Files(store, marking, settings.picture_seconds, tell)
         self._engine_named = engine_named
         self._sources = sources
@@ -88,7 +92,8 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as group:
                 while (claimed := await self._next()) is not None:
-                    group.create_task(self._work_on(*claimed))
+                    task = group.create_task(self._work_on(*claimed))
+                    task.add_done_callback(partial(_end_trail, claimed[0]))
         except ExceptionGroup as errors:
             raise errors.exceptions[0] from None
         finally:
@@ -120,11 +125,12 @@ class Worker:
         await self._places.acquire()
         while not self._draining:
             self._wake.clear()
-            job = await self._claim()
-            if job is None:
+            attempt = await self._claim()
+            if attempt is None:
                 await self._sleep_until_woken()
                 continue
-            attempt = self._attempts[job.id] = Attempt(job)
+            job = attempt.job
+            self._attempts[job.id] = attempt
             self._db.announce(f"job:{job.id}")
             if job.attempt == 1:
                 return attempt, 1
@@ -134,7 +140,7 @@ class Worker:
         self._places.release()
         return None
 
-    async def _claim(self) -> Job | None:
+    async def _claim(self) -> Attempt | None:
         async def commit(tx: Transaction) -> tuple[Job | None, int]:
             return await jobs.claim(tx, self.id), tx.now_ms
 
@@ -143,9 +149,10 @@ class Worker:
         except Unavailable as error:  # a locked or full database: it may pass
             log.error("cannot claim: %s", error.__cause__)
             return None
-        if job is not None:
-            self._tell(told.started(job, now_ms))
-        return job
+        if job is None:
+            return None
+        self._tell(told.started(job, now_ms))
+        return Attempt(job, trail_of(self._tracer, job, now_ms))
 
     # One job
 
@@ -169,7 +176,8 @@ class Worker:
         if gives_way:
             self._places.release()
         try:
-            attempt.job = await self._sources.bring(attempt.job)
+            with attempt.trail.stage("fetch"):
+                attempt.job = await self._sources.bring(attempt.job)
         except EngineError as error:
             await self._settle(attempt, self._fail(attempt.job, error))
             return False
@@ -185,8 +193,12 @@ class Worker:
     async def _draw(self, attempt: Attempt) -> list[Picture] | None:
         """The engine's pictures; None when there are none to come, and the job is settled."""
         try:
-            await self._review.check_request(attempt.job)
-            return await self._generate(attempt)
+            with attempt.trail.stage("review"):
+                await self._review.check_request(attempt.job)
+            with attempt.trail.stage("generate") as made:
+                pictures = await self._generate(attempt)
+                made["safelight.steps"] = 0 if attempt.run is None else attempt.run.step.number
+            return pictures
         except Cancelled:
             self._attempts.pop(attempt.job.id, None)
         except EngineError as error:
@@ -246,8 +258,11 @@ class Worker:
         """Review, encode and sign, then store, and commit the outcome with its credits."""
         job, files = attempt.job, list[Filed]()
         try:
-            for prepared in await self._prepare_while_judging(job, pictures):
-                files.append(await self._files.keep(job, prepared))
+            with attempt.trail.stage("prepare"):
+                all_prepared = await self._prepare_while_judging(job, pictures)
+            with attempt.trail.stage("store"):
+                for prepared in all_prepared:
+                    files.append(await self._files.keep(job, prepared))
         except EngineError as refusal:
             await self._settle(attempt, self._fail(job, refusal))
         except OSError as error:
@@ -273,7 +288,8 @@ class Worker:
     async def _settle(self, attempt: Attempt, settlement: Awaitable[None]) -> None:
         """Commit the outcome. If the database cannot, the lease ends and another attempt begins."""
         try:
-            await settlement
+            with attempt.trail.stage("settle"):
+                await settlement
         except Unavailable as error:
             log.error("job %s: cannot settle: %s", attempt.job.id, error.__cause__)
         finally:
@@ -353,3 +369,7 @@ def _generated(job: Job, run: Run) -> Generated:
         job=job.id, account=job.account_id, dialect=job.dialect, model=job.request.model,
         engine=job.engine, seconds=run.spent_seconds(), steps=run.step.number,
     )  # fmt: skip
+
+
+def _end_trail(attempt: Attempt, _: "asyncio.Task[None]") -> None:
+    attempt.trail.end()
