@@ -16,7 +16,7 @@ from running import Server, command, environment, until
 TOKEN = "a-token-for-prometheus-4711"
 OUR_LABELS = {
     "method", "route", "code", "limit", "dialect", "model", "outcome", "engine", "reason", "kind",
-    "layer", "category", "decision", "state", "book", "version", "python", "le",
+    "layer", "category", "decision", "state", "book", "version", "python", "le", "worker",
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from safelight.db import Database
 from safelight.engines.roster import Roster
 from safelight.errors import ConfigurationError, EngineError, Unavailable
 from safelight.flows.work import Stuck, Worker
+from safelight.telemetry import Tell
+from safelight.telemetry.events import GpuMemory
 from safelight.telemetry.relay import Relay
 
 HAND_BACK_SECONDS = 20.0  # a drained worker's job is finished within this, or put back
@@ -62,10 +64,14 @@ async def _run(config: settings.Settings, worker_id: str, number: int) -> None:
     for engine in roster.engines:
         await asyncio.to_thread(engine.load)
     greeting = asyncio.create_task(greet(db, roster, worker_id))
+    counted = config.telemetry.metrics_port is not None
+    weighing = asyncio.create_task(_tell_gpu_memory(tell, number)) if own and counted else None
     try:
         await worker.run()
     finally:
         greeting.cancel()
+        if weighing is not None:
+            weighing.cancel()
         beating.cancel()
         if tracer is not None:
             await asyncio.to_thread(tracer.close)
@@ -85,6 +91,15 @@ async def _beat(relay: Relay) -> None:
     while True:
         relay.beat()
         await asyncio.sleep(BEAT_SECONDS)
+
+
+async def _tell_gpu_memory(tell: Tell, number: int) -> None:
+    from safelight.engines.diffusers.gpu_memory import gpu_memory  # torch is loaded already
+
+    while True:
+        if memory := await asyncio.to_thread(gpu_memory):
+            tell(GpuMemory(number=number, memory=memory))
+        await asyncio.sleep(workers.HELLO_SECONDS)
 
 
 async def greet(db: Database, roster: Roster, worker_id: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,32 +27,38 @@ class Survey:
     """What `/metrics` answers. Looks at the house when it is asked to, away from the event loop."""
 
     def __init__(
-        self, meters: Meters, db: Database, pictures: Path, connections: Callable[[], int]
+        self,
+        meters: Meters,
+        db: Database,
+        pictures: Path,
+        connections: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
     ):
+        self._clock = clock
         self._meters = meters
         self._db = db
         self._pictures = pictures
         self._connections = connections  # how many are open now
         self._looked_at = self._proved_at = float("-inf")
-        self._proving: asyncio.Task[None] | None = None
+        self.proving: asyncio.Task[None] | None = None  # a proof that has not ended
         self._problems: int | None = None  # None: the books were not proven yet
         self._one_at_a_time = asyncio.Lock()
 
     async def expose(self, accept: str) -> tuple[bytes, str]:
         """The metrics as they stand, in the form that the Accept header asks for."""
         async with self._one_at_a_time:
-            if asyncio.get_running_loop().time() - self._looked_at > FRESH_SECONDS:
+            if self._clock() - self._looked_at > FRESH_SECONDS:
                 await self._look()
             return await asyncio.to_thread(self._meters.exposition, accept)
 
     def close(self) -> None:
-        if self._proving is not None:
-            self._proving.cancel()
+        if self.proving is not None:
+            self.proving.cancel()
 
     async def _look(self) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._proving is None and now - self._proved_at > PROOF_SECONDS:
-            self._proving = asyncio.create_task(self._prove())
+        now = self._clock()
+        if self.proving is None and now - self._proved_at > PROOF_SECONDS:
+            self.proving = asyncio.create_task(self._prove())
         levels = None
         with contextlib.suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
@@ -59,7 +66,7 @@ class Survey:
         self._meters.show(levels)
         self._meters.show_connections(self._connections())
         self._meters.show_storage(_free_bytes(self._pictures), self._problems)
-        self._looked_at = asyncio.get_running_loop().time()
+        self._looked_at = self._clock()
 
     async def _prove(self) -> None:
         try:
@@ -68,7 +75,7 @@ class Survey:
                 log.error("the books do not agree: `safelight ledger verify` says where")
         except Unavailable as error:
             log.error("the books could not be proven: %s", error.__cause__)
-        self._proved_at, self._proving = asyncio.get_running_loop().time(), None
+        self._proved_at, self.proving = self._clock(), None
 
 
 async def read_levels(tx: Transaction) -> Levels:

@@ -135,9 +135,19 @@ class RequestLimited(Event, tag="request.limited", frozen=True, kw_only=True):
     limit: str  # "requests", "backlog", "watchers", "wrong keys", "checks"
 
 
+class GpuMemory(Event, tag="gpu.memory", frozen=True, kw_only=True):
+    """What a worker has of its GPU, now and then."""
+
+    level = logging.DEBUG
+
+    number: int  # of the worker: 0, 1 …
+    memory: dict[str, int]  # bytes by kind: allocated, reserved, free, total
+
+
 AnyEvent = (
     JobCreated | JobStarted | Generated | JobRequeued | LeaseLost | JobEnded | PictureStored
     | PictureSigned | Moderated | WebhookAttempted | RequestLimited
+    | GpuMemory
 )  # fmt: skip
 
 Tell = Callable[[AnyEvent], None]  # from any thread; costs microseconds and never raises

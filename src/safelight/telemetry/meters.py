@@ -67,7 +67,7 @@ class Meters:
         build = self._gauge("build_info", "1; the labels say what runs.", "version", "python")
         build.labels(version, platform.python_version()).set(1)
         self._answered: dict[tuple[str, str, int], Any] = {}
-        self._counting: dict[type, Any] = {
+        self.counting: dict[type, Any] = {
             events.JobCreated: self._job_created,
             events.JobStarted: self._job_started,
             events.Generated: lambda e: self._generation.labels(e.model, e.engine).observe(
@@ -82,12 +82,13 @@ class Meters:
                 e.layer, e.category or "none", e.decision
             ).inc(),
             events.WebhookAttempted: self._webhook_attempted,
+            events.GpuMemory: self._gpu_memory,
             events.RequestLimited: lambda e: self._limited.labels(e.limit).inc(),
         }
 
     def count(self, event: AnyEvent) -> None:
         """Count what happened."""
-        self._counting[type(event)](event)
+        self.counting[type(event)](event)
 
     def answered(self, method: str, route: str, code: int, seconds: float) -> None:
         """A request was answered; on the hot path, so the child is found in one lookup."""
@@ -232,6 +233,12 @@ class Meters:
         self._violations = self._gauge(
             "ledger_violations", "What the last proof of the books found wrong; must be 0."
         )
+        self._gpu = self._gauge(
+            "gpu_memory_bytes",
+            "Of a worker's GPU: allocated by tensors, reserved by torch, free, total.",
+            "worker",
+            "kind",
+        )
         self._webhooks_pending = self._gauge("webhooks_pending", "Messages due now or later.")
         self._pictures_kept = self._gauge("pictures", "Pictures on disk that have not expired.")
         self._storage = self._gauge(
@@ -260,6 +267,10 @@ class Meters:
         self._stored.labels(event.kind).inc()
         self._stored_bytes.labels(event.kind).inc(event.size_bytes)
         self._storing.labels(event.kind).observe(event.seconds)
+
+    def _gpu_memory(self, event: events.GpuMemory) -> None:
+        for kind, size in event.memory.items():
+            self._gpu.labels(str(event.number), kind).set(size)
 
     def _webhook_attempted(self, event: events.WebhookAttempted) -> None:
         self._webhooks.labels(event.outcome).inc()
