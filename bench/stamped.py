@@ -105,7 +105,10 @@ async def worker(stamps: IO[str]) -> None:
     config = settings.load()
     db = assembly.open_database(config)
     roster = Roster({}, StampedEngine(stamps))
-    review = filtering.build_review(config, assembly.load_catalog(config))
+    review = filtering.build_review(
+        config, assembly.load_catalog(config), filtering.build_encoder(config)
+    )
+    review.load()
     marking = assembly.build_marking(config)
     marking.signer.load()
     ours = assembly.build_worker(config, db, roster, review, marking, WORKER_ID)

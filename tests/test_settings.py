@@ -9,13 +9,14 @@ import pytest
 from safelight import settings
 from safelight.errors import ConfigurationError
 from safelight.settings import Settings, sections
+from safelight.settings.moderation import ModerationSettings
 
 SECTIONS = {
     "webhooks": sections.WebhookSettings,
     "limits": sections.LimitSettings,
     "connections": sections.ConnectionSettings,
     "engine": sections.EngineSettings,
-    "moderation": sections.ModerationSettings,
+    "moderation": ModerationSettings,
     "telemetry": sections.TelemetrySettings,
     "torch": sections.TorchSettings,
     "provenance": sections.ProvenanceSettings,

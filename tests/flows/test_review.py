@@ -1,7 +1,8 @@
 """What content filters refuse is never drawn, stored, linked or charged; and they fail closed."""
 
+import threading
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 
 from keeping import Books
 from safelight import images
-from safelight.engines import Pixels
+from safelight.catalog.request import ImageRequest
+from safelight.engines import Picture, Pixels, Step
 from safelight.engines.fake import FakeEngine
 from safelight.flows import sweep
 from safelight.moderation import ALLOWED, Category, Level, Moderator, Verdict
@@ -173,3 +175,62 @@ def test_nothing_is_on_disk_before_the_filters_have_answered(studio: Studio):
     [job] = studio.work(FakeEngine(), studio.order(width=1024, height=1024, count=2))
     assert job.state == "completed"
     assert sizes.on_disk == set()
+
+
+class Thoughtful(Words):
+    """Takes its time before it answers: until a step of the engine was seen."""
+
+    name = "thoughtful"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.answers = threading.Event()
+
+    def judge(self, text: str, *, strict: bool) -> Verdict:
+        assert self.answers.wait(20)
+        return super().judge(text, strict=strict)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code"),
+    [("forbidden", "content_policy_violation"), ("breaks", "service_unavailable")],
+)
+def test_what_a_slow_filter_refuses_is_stopped_and_never_shown(
+    studio: Studio, prompt: str, code: str
+):
+    """It is asked while the engine is at work."""
+    slow = Thoughtful()
+    studio.moderator = Moderator([Quick()], [Sizes()], [slow])
+    [job] = studio.work(Signalling(slow.answers), studio.order(prompt))
+    assert (job.state, job.error_code) == ("failed", code)
+    assert studio.files() == set(), "no preview either"
+    studio.assert_nothing_was_charged()
+
+
+def test_what_a_slow_filter_allows_is_shown_once_it_has_answered(studio: Studio):
+    slow = Thoughtful()
+    studio.moderator = Moderator([Quick()], [Sizes()], [slow])
+    [job] = studio.work(Signalling(slow.answers), studio.order())
+    assert job.state == "completed"
+    assert studio.names(job, "final")
+
+
+class Quick(Words):
+    """Refuses nothing."""
+
+    def judge(self, text: str, *, strict: bool) -> Verdict:
+        return ALLOWED
+
+
+class Signalling(FakeEngine):
+    """Lets a filter answer once its preview is out."""
+
+    def __init__(self, answers: threading.Event):
+        super().__init__(seconds=0.4)
+        self.answers = answers
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
+        for made in super().generate(request):
+            yield made
+            if isinstance(made, Step) and made.preview is not None:
+                self.answers.set()

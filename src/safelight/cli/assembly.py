@@ -36,6 +36,7 @@ from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job
+from safelight.moderation import Encode
 from safelight.provenance import Credentials, Signer, Trust, credentials_of, trust_of
 from safelight.provenance.examiner import Examiner
 from safelight.settings import Settings
@@ -56,16 +57,21 @@ def open_database(config: Settings) -> Database:
     return SqliteDatabase(config.database_path)
 
 
-def build_roster(config: Settings, models: Catalog, worker: int = 0) -> Roster:
-    """The engines of this install, for the worker of this number; none loads anything yet."""
-    return Roster(open_weights.engines(config, models, worker), build_stand_in(config))
+def build_roster(
+    config: Settings, models: Catalog, worker: int = 0, encode: Encode | None = None
+) -> Roster:
+    """The engines of this install, for the worker of this number; none loads anything yet.
+
+    `encode`: the sentence encoder that the embedded model shares with the filters.
+    """
+    return Roster(open_weights.engines(config, models, worker), build_stand_in(config, encode))
 
 
 def load_catalog(config: Settings) -> Catalog:
     return catalog.load(config.credits_per_usd)
 
 
-def build_stand_in(config: Settings) -> Engine | None:
+def build_stand_in(config: Settings, encode: Encode | None = None) -> Engine | None:
     """Who draws what nobody else here can make."""
     if config.stands_in == "fake":
         from safelight.engines.fake import FakeEngine
@@ -74,7 +80,7 @@ def build_stand_in(config: Settings) -> Engine | None:
     if config.stands_in == "mini":
         from safelight.engines.mini import MiniEngine
 
-        return MiniEngine(threads=config.engine.threads)
+        return MiniEngine(threads=config.engine.threads, encode=encode)
     return None
 
 

@@ -150,7 +150,7 @@ def _database(config: Settings) -> str:
 def _moderation(config: Settings) -> str:
     models = load_catalog(config)
     chosen = filtering.level(config, models)
-    filtering.build_review(config, models).load()
+    filtering.build_review(config, models, filtering.build_encoder(config)).load()
     return filtering.LOOSE if chosen is Level.MINORS else f"the filters are loaded, level {chosen}"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from safelight.errors import EngineError, JobErrorCode
+from safelight.moderation.meaning import Encode, PromptClassifier
 from safelight.moderation.pictures import NsfwClassifier
 from safelight.moderation.prompts import PromptRules
 from safelight.moderation.verdict import ALLOWED, Category, Level, Refused, Verdict
@@ -17,10 +18,12 @@ from safelight.moderation.verdict import ALLOWED, Category, Level, Refused, Verd
 __all__ = [
     "ALLOWED",
     "Category",
+    "Encode",
     "Level",
     "Moderator",
     "NsfwClassifier",
     "PictureFilter",
+    "PromptClassifier",
     "PromptFilter",
     "PromptRules",
     "Refused",
@@ -34,15 +37,18 @@ log = logging.getLogger(__name__)
 
 
 class PromptFilter(Protocol):
-    """Something that judges words: our rules, and what else an operator adds."""
+    """Something that judges words."""
 
     name: str
 
-    def load(self) -> None: ...
+    def load(self) -> None:
+        """Read what it needs; called once, and again after it has failed."""
 
-    def judge(self, text: str, *, strict: bool) -> Verdict: ...
+    def judge(self, text: str, *, strict: bool) -> Verdict:
+        """Whatever it raises, nothing passes. Called from several threads."""
 
-    def speaks_of_minors(self, text: str) -> bool: ...
+    def speaks_of_minors(self, text: str) -> bool:
+        """Pictures are then held to a lower threshold; False when it cannot tell."""
 
 
 class PictureFilter(Protocol):
@@ -61,11 +67,19 @@ class Moderator:
     The checks are synchronous and use the CPU: call them in a thread, from as many as you like.
     """
 
-    def __init__(self, prompts: Sequence[PromptFilter], pictures: Sequence[PictureFilter]):
+    def __init__(
+        self,
+        prompts: Sequence[PromptFilter],
+        pictures: Sequence[PictureFilter],
+        slow_prompts: Sequence[PromptFilter] = (),
+    ):
+        """`slow_prompts` are asked while the engine is already at work, and before it shows."""
         if not prompts or not pictures:
             raise ValueError("a moderator without filters would let everything pass")
         self._prompts = prompts
         self._pictures = pictures
+        self._slow_prompts = slow_prompts
+        self.has_slow = bool(slow_prompts)
         self._loading = threading.Lock()
         self._loaded = False
 
@@ -76,7 +90,7 @@ class Moderator:
         """
         with self._loading:
             if not self._loaded:
-                for words in self._prompts:
+                for words in (*self._prompts, *self._slow_prompts):
                     _or_fail(words.name, words.load)
                 for pixels in self._pictures:
                     _or_fail(pixels.name, pixels.load)
@@ -84,13 +98,11 @@ class Moderator:
 
     def check_prompt(self, text: str, level: Level = Level.BASE) -> Verdict:
         """Whether the words may be drawn. Raises EngineError when that cannot be told."""
-        self.load()
-        strict = level is Level.STRICT
-        for words in self._prompts:
-            found = _or_fail(words.name, partial(words.judge, text, strict=strict))
-            if _counts(found, level):
-                return found
-        return ALLOWED
+        return self._check_words(self._prompts, text, level)
+
+    def check_prompt_slowly(self, text: str, level: Level = Level.BASE) -> Verdict:
+        """The same by the filters that take their time."""
+        return self._check_words(self._slow_prompts, text, level)
 
     def check_picture(
         self, pixels: Pixels, level: Level = Level.BASE, *, prompt: str = ""
@@ -103,13 +115,24 @@ class Moderator:
         minors = any(
             _or_fail(words.name, partial(words.speaks_of_minors, prompt)) for words in self._prompts
         )
-        strict = level is Level.STRICT
+        strict, near = level is Level.STRICT, ALLOWED
         for filter_ in self._pictures:
             judge = partial(filter_.judge, pixels, strict=strict, minors=minors)
             found = _or_fail(filter_.name, judge)
             if _counts(found, level):
                 return found
-        return ALLOWED
+            near = _nearer(near, found)
+        return near
+
+    def _check_words(self, filters: Sequence[PromptFilter], text: str, level: Level) -> Verdict:
+        self.load()
+        strict, near = level is Level.STRICT, ALLOWED
+        for words in filters:
+            found = _or_fail(words.name, partial(words.judge, text, strict=strict))
+            if _counts(found, level):
+                return found
+            near = _nearer(near, found)
+        return near
 
 
 def _counts(found: Verdict, level: Level) -> bool:
@@ -117,6 +140,11 @@ def _counts(found: Verdict, level: Level) -> bool:
     if level is Level.MINORS:
         return found.category is Category.MINORS
     return not found.allowed
+
+
+def _nearer(one: Verdict, other: Verdict) -> Verdict:
+    """Of two that are allowed, the one that a person may want to look at."""
+    return other if other.allowed and other.near is not None else one
 
 
 def _or_fail(name: str, work: Callable[[], T]) -> T:

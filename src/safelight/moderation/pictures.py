@@ -47,6 +47,7 @@ class Thresholds:
 BASE = Thresholds(explicit=0.7, any_kind=2.0)  # 2: lingerie and swimwear may be shown
 STRICT = Thresholds(explicit=0.45, any_kind=0.65)
 WITH_MINORS = Thresholds(explicit=0.3, any_kind=0.4)  # the prompt speaks of children
+NEAR = 0.7  # of the threshold, from where on a person may want to look
 
 
 def decide(scores: Scores, *, strict: bool, minors: bool) -> Verdict:
@@ -58,6 +59,8 @@ def decide(scores: Scores, *, strict: bool, minors: bool) -> Verdict:
     ):
         if not score < limit:  # "not less": NaN is refused
             return Verdict(category, score, NsfwClassifier.name)
+    if scores.explicit >= NEAR * limits.explicit:
+        return Verdict(None, scores.explicit, NsfwClassifier.name, near=category)
     return ALLOWED
 
 
@@ -88,11 +91,13 @@ class NsfwClassifier:
     def judge(
         self, pixels: npt.NDArray[np.uint8], *, strict: bool, minors: bool = False
     ) -> Verdict:
+        nearest = ALLOWED
         for view in views(pixels):
             found = decide(self.scores(view), strict=strict, minors=minors)
             if not found.allowed:
                 return found
-        return ALLOWED
+            nearest = max(nearest, found, key=lambda verdict: verdict.score)
+        return nearest
 
     def scores(self, view: npt.NDArray[np.uint8]) -> Scores:
         """`view`: [224, 224, 3]."""

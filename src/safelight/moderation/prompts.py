@@ -104,7 +104,11 @@ class PromptRules:
         return ALLOWED
 
     def speaks_of_minors(self, text: str) -> bool:
-        return any(MINOR in found.by_group for found in self._readings(text))
+        return MINOR in self.groups(text)
+
+    def groups(self, text: str) -> frozenset[str]:
+        """Which groups of terms/*.toml have a word in the prompt, be it in disguise."""
+        return frozenset(group for found in self._readings(text) for group in found.by_group)
 
     def _read_both(self, text: str) -> tuple[_Found, ...]:
         """The prompt as it stands, and with its disguises undone where it has any."""

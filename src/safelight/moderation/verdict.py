@@ -42,15 +42,16 @@ class Verdict:
     category: Category | None = None
     score: float = 0.0  # 0 to 1, of what the category is about; rules know only 1
     filter: str = ""  # the name of the filter that found it
+    near: Category | None = None  # allowed, but a person may want to look
 
     @property
     def allowed(self) -> bool:
         return self.category is None
 
-    def enforce(self) -> None:
-        """Raises Refused unless it is allowed."""
+    def enforce(self, layer: str = "prompt") -> None:
+        """Raises Refused unless it is allowed. `layer`: what was judged."""
         if not self.allowed:
-            raise Refused(self)
+            raise Refused(self, layer)
 
 
 ALLOWED = Verdict()
@@ -59,7 +60,8 @@ ALLOWED = Verdict()
 class Refused(EngineError):
     """What a refused job ends with: the documented code, and a sentence that quotes nothing."""
 
-    def __init__(self, verdict: Verdict):
+    def __init__(self, verdict: Verdict, layer: str):
         assert verdict.category is not None
         super().__init__(SENTENCES[verdict.category], code=JobErrorCode.CONTENT_POLICY_VIOLATION)
         self.verdict = verdict
+        self.layer = layer  # "prompt", "source" or "picture"

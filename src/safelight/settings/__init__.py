@@ -21,11 +21,11 @@ from pydantic_settings import (
 )
 
 from safelight.errors import ConfigurationError
+from safelight.settings.moderation import ModerationSettings
 from safelight.settings.sections import (
     ConnectionSettings,
     EngineSettings,
     LimitSettings,
-    ModerationSettings,
     ProvenanceSettings,
     TelemetrySettings,
     TorchSettings,

@@ -191,17 +191,6 @@ class TelemetrySettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
-class ModerationSettings(BaseModel, frozen=True, extra="forbid"):
-    """What the content filters refuse. Nothing switches them off."""
-
-    level: Literal["minors", "base", "strict"] = Field(
-        "base",
-        description="strict refuses for everybody what `nsfw_check` refuses for who asks for it;"
-        " minors refuses sexual content with minors only, and is not possible beside weights"
-        " whose licence asks for filters",
-    )
-
-
 class TorchSettings(BaseModel, frozen=True, extra="forbid"):
     """How open weights are run (`pip install 'safelight[torch]'`)."""
 

@@ -105,7 +105,7 @@ class Moderated(Event, tag="moderation.decided", frozen=True, kw_only=True):
     """A content filter judged something of a job."""
 
     job: str
-    layer: str  # "prompt", "source", "picture" or "preview"
+    layer: str  # "prompt", "meaning" (of it), "source", "picture" or "preview"
     decision: str  # "allowed", "refused", or "failed" when it could not be told
     category: str | None = None  # one of moderation.Category when it was refused
 

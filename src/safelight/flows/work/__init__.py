@@ -195,15 +195,26 @@ class Worker:
         try:
             with attempt.trail.stage("review"):
                 await self._review.check_request(attempt.job)
+            attempt.judging = asyncio.create_task(self._judge(attempt))
             with attempt.trail.stage("generate") as made:
                 pictures = await self._generate(attempt)
                 made["safelight.steps"] = 0 if attempt.run is None else attempt.run.step.number
             return pictures
         except Cancelled:
+            if attempt.refusal is not None:
+                await self._settle(attempt, self._fail(attempt.job, attempt.refusal))
             self._attempts.pop(attempt.job.id, None)
         except EngineError as error:
             await self._settle(attempt, self._fail(attempt.job, error))
         return None
+
+    async def _judge(self, attempt: Attempt) -> None:
+        """What the prompt means, while the engine is at work; it ends when that is refused."""
+        try:
+            attempt.near = await self._review.check_meaning(attempt.job)
+        except EngineError as refusal:
+            attempt.refusal = refusal
+            attempt.stop()
 
     async def _generate(self, attempt: Attempt) -> list[Picture]:
         """Let the engine work until it ends, its time is over, or we lose the job."""
@@ -259,7 +270,7 @@ class Worker:
         job, files = attempt.job, list[Filed]()
         try:
             with attempt.trail.stage("prepare"):
-                all_prepared = await self._prepare_while_judging(job, pictures)
+                all_prepared = await self._prepare_while_judging(attempt, pictures)
             with attempt.trail.stage("store"):
                 for prepared in all_prepared:
                     files.append(await self._files.keep(job, prepared))
@@ -276,13 +287,17 @@ class Worker:
         finally:
             self._storing.release()
 
-    async def _prepare_while_judging(self, job: Job, pictures: list[Picture]) -> list[Prepared]:
+    async def _prepare_while_judging(
+        self, attempt: Attempt, pictures: list[Picture]
+    ) -> list[Prepared]:
         """Signed pictures in memory, once the filters allow them all. Raises EngineError."""
+        job = attempt.job
         preparing = asyncio.gather(
             *(self._files.prepare(job, picture, str(i)) for i, picture in enumerate(pictures))
         )
-        judging = self._review.check_pictures(job, pictures)
-        prepared, _ = await asyncio.gather(preparing, judging)
+        looking = self._review.check_pictures(job, pictures)
+        prepared, near, _ = await asyncio.gather(preparing, looking, attempt.judged())
+        attempt.near = near if near.near else attempt.near
         return prepared
 
     async def _settle(self, attempt: Attempt, settlement: Awaitable[None]) -> None:

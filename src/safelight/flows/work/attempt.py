@@ -1,10 +1,13 @@
 """One claimed job, from its lease to its settlement."""
 
+import asyncio
 import logging
 from dataclasses import dataclass, field
 
 from safelight.engines.scheduler import Run
+from safelight.errors import EngineError
 from safelight.jobs import Job
+from safelight.moderation import ALLOWED, Verdict
 from safelight.telemetry.tracing import Tracer, Trail
 
 log = logging.getLogger(__name__)
@@ -39,6 +42,16 @@ class Attempt:
     trail: Trail = field(default_factory=untraced)
     run: Run | None = None
     stopped: bool = False
+    judging: asyncio.Task[None] | None = None  # what the prompt means, while the engine works
+    refusal: EngineError | None = None  # what came of it, if it may not be drawn
+    near: Verdict = ALLOWED  # of what is allowed, what a person may want to look at
+
+    async def judged(self) -> None:
+        """Once it is known that the prompt may be drawn. Raises EngineError when it may not."""
+        if self.judging is not None:
+            await self.judging
+        if self.refusal is not None:
+            raise self.refusal
 
     def stop(self) -> None:
         """The job is no longer ours to work on: end between two steps."""

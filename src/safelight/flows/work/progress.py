@@ -67,12 +67,19 @@ class Progress:
                     await self._ended.wait()
         self._task = None
 
+    async def _may_show(self, preview: Picture) -> bool:
+        try:
+            await self._attempt.judged()
+        except EngineError:  # the job ends with it elsewhere
+            return False
+        return await self._review.may_preview(self._attempt.job, preview)
+
     async def _record(self, step: Step) -> None:
         """Commit that a step is done, and its preview; learn whether the job is still ours."""
         job, file = self._attempt.job, None
         if step.preview is not None:
             preview = Picture(step.preview, seed=job.request.seed or 0)
-            if await self._review.may_preview(job, preview):
+            if await self._may_show(preview):
                 self._previews += 1
                 prepared = await self._files.prepare(job, preview, f"p{self._previews}")
                 file = await self._files.keep(job, prepared)

@@ -7,7 +7,7 @@ from safelight.engines import Picture
 from safelight.engines.diffusers.sources import read_picture
 from safelight.errors import EngineError
 from safelight.jobs import Job
-from safelight.moderation import Level, Moderator, Verdict
+from safelight.moderation import ALLOWED, Level, Moderator, Verdict
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import Moderated
 
@@ -15,7 +15,7 @@ QUICK_CHARACTERS = 1000  # that the rules read within about a millisecond
 
 
 class Review:
-    """Runs a moderator beside the event loop, for every job.
+    """Runs a moderator beside the event loop, for every job; every verdict passes `_told`.
 
     Its filters fail closed: what cannot be judged raises EngineError as what was refused does.
     """
@@ -38,16 +38,27 @@ class Review:
         self._moderator.load()
 
     async def check_request(self, job: Job) -> None:
-        """Raises EngineError when the words, or the picture to start from, may not be drawn."""
-        if self._is_quick(job):
-            self._check_request(job)
+        """Before anything is drawn, by rules. Raises EngineError for what may not be."""
+        if len(self._words(job)) <= QUICK_CHARACTERS:  # a thread would cost more
+            self._check_words(job)
         else:
-            await asyncio.to_thread(self._check_request, job)
+            await asyncio.to_thread(self._check_words, job)
+        if job.request.parameters.get("image_url"):
+            await asyncio.to_thread(self._check_source, job)
 
-    async def check_pictures(self, job: Job, pictures: Sequence[Picture]) -> None:
+    async def check_meaning(self, job: Job) -> Verdict:
+        """By what takes its time, while the engine is at work. Raises EngineError."""
+        if not self._moderator.has_slow:
+            return ALLOWED
+        return await asyncio.to_thread(self._check_meaning, job)
+
+    async def check_pictures(self, job: Job, pictures: Sequence[Picture]) -> Verdict:
         """Raises EngineError when one of them may not be shown: then none may be stored."""
+        found = ALLOWED
         for picture in pictures:
-            await asyncio.to_thread(self._check_picture, job, picture, "picture")
+            verdict = await asyncio.to_thread(self._check_picture, job, picture, "picture")
+            found = verdict if verdict.near else found
+        return found
 
     async def may_preview(self, job: Job, preview: Picture) -> bool:
         try:
@@ -56,35 +67,39 @@ class Review:
             return False
         return True
 
-    def _is_quick(self, job: Job) -> bool:
-        """Whether a thread would cost more than the check."""
-        words = self._words(job)
-        return len(words) <= QUICK_CHARACTERS and not job.request.parameters.get("image_url")
+    def _check_words(self, job: Job) -> Verdict:
+        judge = self._moderator.check_prompt
+        return self._told(job, "prompt", lambda: judge(self._words(job), self._level_of(job)))
 
-    def _check_request(self, job: Job) -> None:
+    def _check_meaning(self, job: Job) -> Verdict:
+        judge = self._moderator.check_prompt_slowly
+        return self._told(job, "meaning", lambda: judge(self._words(job), self._level_of(job)))
+
+    def _check_source(self, job: Job) -> Verdict:
         request = job.request
-        level = self._level_of(job)
-        self._enforce(job, "prompt", lambda: self._moderator.check_prompt(self._words(job), level))
-        if source := request.parameters.get("image_url"):
-            pixels = read_picture(source, request.width, request.height)
-            self._check_picture(job, Picture(pixels, seed=0), "source")
+        pixels = read_picture(request.parameters["image_url"], request.width, request.height)
+        return self._check_picture(job, Picture(pixels, seed=0), "source")
 
-    def _check_picture(self, job: Job, picture: Picture, layer: str) -> None:
-        level, words = self._level_of(job), self._words(job)
-        self._enforce(
-            job, layer, lambda: self._moderator.check_picture(picture.pixels, level, prompt=words)
-        )
+    def _check_picture(self, job: Job, picture: Picture, layer: str) -> Verdict:
+        def judge() -> Verdict:
+            return self._moderator.check_picture(
+                picture.pixels, self._level_of(job), prompt=self._words(job)
+            )
 
-    def _enforce(self, job: Job, layer: str, judge: Callable[[], Verdict]) -> None:
-        """Raises EngineError unless it is allowed; tells what was decided either way."""
+        return self._told(job, layer, judge)
+
+    def _told(self, job: Job, layer: str, judge: Callable[[], Verdict]) -> Verdict:
+        """The verdict, once it has been told. Raises EngineError unless it is allowed."""
         try:
-            verdict = judge()
+            found = judge()
         except EngineError:
             self._tell(Moderated(job=job.id, layer=layer, decision="failed"))
             raise
-        decision = "allowed" if verdict.allowed else "refused"
-        self._tell(Moderated(job=job.id, layer=layer, decision=decision, category=verdict.category))
-        verdict.enforce()
+        category = None if found.category is None else str(found.category)
+        decision = "allowed" if found.allowed else "refused"
+        self._tell(Moderated(job=job.id, layer=layer, decision=decision, category=category))
+        found.enforce(layer)
+        return found
 
     def _level_of(self, job: Job) -> Level:
         """The install's, unless the caller asked for more."""
