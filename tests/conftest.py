@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from keeping import Books
-from running import Customer, Server
+from running import NOBODY, Customer, Server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A running server that tests share; each test brings a customer of its own."""
-    shared = Server(tmp_path_factory.mktemp("shared") / "home")
+    shared = Server(tmp_path_factory.mktemp("shared") / "home", EGRESS_ALLOW=f"{NOBODY}/32")
     try:
         yield shared.start()
     finally:

@@ -24,6 +24,7 @@ from safelight.settings import Settings
 T = TypeVar("T")
 
 START_SECONDS = 30
+NOBODY = "127.7.7.7"  # callers' URLs may lead there, and nobody listens
 KREA_ROUTE = "krea/krea-2/medium-turbo"
 
 

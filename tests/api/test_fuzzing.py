@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from fuzzing.cases import Case, make
 from fuzzing.corpus import HEADERS
-from fuzzing.ground import SETTINGS, Prey
+from fuzzing.ground import Prey
 from fuzzing.judging import Judge
 from fuzzing.running_them import Run
 from fuzzing.shrinking import smallest
@@ -28,18 +28,14 @@ CASES = int(os.environ.get("FUZZ_CASES", "1500"))
 SEED = int(os.environ.get("FUZZ_SEED", random.SystemRandom().randrange(10**6)))
 EXAMPLES = max(4, CASES // 200)  # that Hypothesis makes for each route
 
-pytestmark = pytest.mark.xdist_group("fuzzing")
+pytestmark = pytest.mark.xdist_group("hostile")
 
 
 @pytest.fixture(scope="module")
-def prey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prey]:
-    server = Server(tmp_path_factory.mktemp("fuzzed") / "home", **SETTINGS)
-    try:
-        prey = Prey(server.start())
-        yield prey
-        assert prey.came_through() == []
-    finally:
-        server.close()
+def prey(strict: Server) -> Iterator[Prey]:
+    prey = Prey(strict)
+    yield prey
+    assert prey.came_through() == []
 
 
 def test_cases_without_end_are_all_answered_as_they_should_be(prey: Prey):

@@ -11,14 +11,17 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import pytest
 import requests
 
 from lines import GET, asked, everything, line
 from running import Server, until
+
+pytestmark = pytest.mark.xdist_group("hostile")
 
 SLOW_CLIENTS = int(os.environ.get("SLOW_CLIENTS", "100"))
 ORDINARY_REQUESTS = 200
@@ -46,52 +49,76 @@ def dripping(connection: socket.socket, drop: bytes) -> bytes:
     return b""
 
 
-def test_a_head_that_drips_is_answered_408_and_closed(strict: Server):
+@dataclass(frozen=True)
+class Ending:
+    """How a connection that owed something came to its end."""
+
+    found: bytes
+    seconds: float
+
+
+def fed(server: Server, begin: bytes, drop: bytes) -> Ending:
     began = time.monotonic()
-    with line(strict, HEAD_BEGUN) as connection:
-        found = dripping(connection, b"x")
-    assert found.startswith(b"HTTP/1.1 408 ")
-    assert 0.9 < time.monotonic() - began < 4
+    with line(server, begin) as connection:
+        found = dripping(connection, drop) if drop else everything(connection)
+    return Ending(found, time.monotonic() - began)
 
 
-def test_headers_that_come_one_by_one_do_not_win_time(strict: Server):
-    began = time.monotonic()
-    with line(strict, b"GET /livez HTTP/1.1\r\n") as connection:
-        assert dripping(connection, b"X-Slow: 1\r\n").startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - began < 4
+def used(server: Server) -> Ending:
+    """A connection whose requests come within the deadlines, for more than two seconds in all."""
+    found, began = b"", time.monotonic()
+    with line(server) as connection:
+        for _ in range(6):
+            connection.sendall(GET)
+            found += connection.recv(4096)
+            if select.select([connection], [], [], 0.4)[0]:
+                break  # closed
+    return Ending(found, time.monotonic() - began)
 
 
-def test_a_body_that_drips_is_answered_408_and_closed(strict: Server):
+@pytest.fixture(scope="module")
+def endings(strict: Server) -> dict[str, Ending]:
+    """All of them wait for their ends at the same time."""
     key = strict.customer().key.encode()
-    began = time.monotonic()
-    with line(strict, BODY_BEGUN % key) as connection:
-        assert dripping(connection, b" ").startswith(b"HTTP/1.1 408 ")
-    assert time.monotonic() - began < 4
-
-
-def test_a_body_that_nobody_waits_for_any_more_is_not_waited_for_either(strict: Server):
-    began = time.monotonic()
-    with line(strict, BODY_BEGUN % b"sl-wrong") as connection:
-        assert dripping(connection, b" ").startswith(b"HTTP/1.1 401 ")
-    assert time.monotonic() - began < 4
+    fates: dict[str, Callable[[], Ending]] = {
+        "a head that drips": lambda: fed(strict, HEAD_BEGUN, b"x"),
+        "headers one by one": lambda: fed(strict, b"GET /livez HTTP/1.1\r\n", b"X-Slow: 1\r\n"),
+        "a body that drips": lambda: fed(strict, BODY_BEGUN % key, b" "),
+        "a body nobody waits for": lambda: fed(strict, BODY_BEGUN % b"sl-wrong", b" "),
+        "silent": lambda: fed(strict, b"", b""),
+        "an empty line": lambda: fed(strict, b"\r\n", b""),
+        "after a reply": lambda: fed(strict, GET, b""),
+        "used": lambda: used(strict),
+    }
+    with ThreadPoolExecutor(len(fates)) as threads:
+        pending = {name: threads.submit(fate) for name, fate in fates.items()}
+        return {name: found.result() for name, found in pending.items()}
 
 
 @pytest.mark.parametrize(
-    "begin", [b"", b"\r\n", GET], ids=["silent", "empty line", "after a reply"]
+    ("fate", "answer"),
+    [
+        ("a head that drips", b"HTTP/1.1 408 "),
+        ("headers one by one", b"HTTP/1.1 408 "),
+        ("a body that drips", b"HTTP/1.1 408 "),
+        ("a body nobody waits for", b"HTTP/1.1 401 "),
+        ("silent", b""),
+        ("an empty line", b"HTTP/1.1 408 "),
+        ("after a reply", b"HTTP/1.1 200 "),
+    ],
 )
-def test_a_connection_without_a_request_is_closed(strict: Server, begin: bytes):
-    began = time.monotonic()
-    found = asked(strict, begin)
-    assert found.count(b"HTTP/1.1 200 ") == begin.count(b"GET")
-    assert time.monotonic() - began < 4
+def test_a_connection_that_owes_is_answered_and_closed_in_time(
+    endings: dict[str, Ending], fate: str, answer: bytes
+):
+    assert endings[fate].found.startswith(answer)
+    assert bool(endings[fate].found) is bool(answer)
+    assert endings[fate].found.count(b"HTTP/1.1 200 ") == answer.count(b"200")
+    assert 0.9 < endings[fate].seconds < 4
 
 
-def test_a_connection_that_is_used_lives_on(strict: Server):
-    with line(strict) as connection:
-        for _ in range(6):
-            connection.sendall(GET)
-            assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
-            assert not select.select([connection], [], [], 0.4)[0]  # more than two seconds in all
+def test_a_connection_that_is_used_lives_on(endings: dict[str, Ending]):
+    assert endings["used"].found.count(b"HTTP/1.1 200 ") == 6
+    assert endings["used"].seconds > 2
 
 
 def unread(server: Server, requests_sent: int) -> socket.socket:
@@ -122,33 +149,49 @@ def test_a_client_that_reads_slowly_but_reads_gets_everything(strict: Server):
     assert time.monotonic() - began < 10
 
 
-def test_connections_beyond_the_total_are_answered_503(start: Callable[..., Server]):
-    server = start(CONNECTIONS__TOTAL=4, CONNECTIONS__IDLE_SECONDS=60, CONNECTIONS__HEAD_SECONDS=60)
-    until(lambda: asked_once(server) == 200)
+@pytest.fixture(scope="module")
+def tight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server of few connections, and without hurry."""
+    few = {"CONNECTIONS__TOTAL": 5, "CONNECTIONS__PER_ADDRESS": 3}
+    patient = {f"CONNECTIONS__{name}_SECONDS": 60 for name in ("HEAD", "IDLE")}
+    server = Server(tmp_path_factory.mktemp("tight") / "home", **few, **patient)
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+def from_address(server: Server, last: int) -> socket.socket:
+    """A connection from one of this machine's many loopback addresses."""
+    port, source = int(server.url.rpartition(":")[2]), (f"127.0.0.{last}", 0)
+    return socket.create_connection(("127.0.0.1", port), 10, source_address=source)
+
+
+def test_connections_beyond_the_total_are_answered_503(tight: Server):
+    until(lambda: asked_once(tight) == 200)
     with contextlib.ExitStack() as held:
-        for _ in range(4):
-            connection = held.enter_context(line(server, GET))
+        for number in range(5):
+            connection = held.enter_context(from_address(tight, 10 + number))
+            connection.sendall(GET)
             assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
-        found = asked(server, b"")
+        found = asked(tight, b"")
         assert found.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 5\r\n" in found
         connection.sendall(GET)
         assert connection.recv(4096).startswith(b"HTTP/1.1 200 ")
-    until(lambda: asked_once(server) == 200, 5)
+    until(lambda: asked_once(tight) == 200, 5)
 
 
-def test_connections_of_one_address_have_a_limit_of_their_own(start: Callable[..., Server]):
-    server = start(CONNECTIONS__PER_ADDRESS=3)
+def test_connections_of_one_address_have_a_limit_of_their_own(tight: Server):
+    until(lambda: asked_once(tight) == 200)
     with contextlib.ExitStack() as held:
         for _ in range(3):
-            held.enter_context(line(server, HEAD_BEGUN))
-        until(lambda: asked(server, b"").startswith(b"HTTP/1.1 503 "), 5)
-        port = int(server.url.rpartition(":")[2])
-        other = socket.create_connection(("127.0.0.1", port), 5, source_address=("127.0.0.2", 0))
-        with other:
+            held.enter_context(line(tight, HEAD_BEGUN))
+        until(lambda: asked(tight, b"").startswith(b"HTTP/1.1 503 "), 5)
+        with from_address(tight, 2) as other:
             other.sendall(GET)
             assert other.recv(4096).startswith(b"HTTP/1.1 200 ")
-    until(lambda: asked_once(server) == 200, 5)
+    until(lambda: asked_once(tight) == 200, 5)
 
 
 def asked_once(server: Server) -> int:
@@ -157,9 +200,8 @@ def asked_once(server: Server) -> int:
     return 0
 
 
-def test_watchers_of_one_account_have_a_limit_and_leave_their_places(start: Callable[..., Server]):
-    server = start(LIMITS__WATCHERS=2)
-    watching, other = server.customer(), server.customer()
+def test_watchers_of_one_account_have_a_limit_and_leave_their_places(strict: Server):
+    watching, other = strict.customer(), strict.customer()
     body = {"prompt": "slow", "width": 512, "height": 512, "steps": 60}  # of 50 ms each
     reply = watching.call("POST", "/generate/image/bfl/flux-1-dev", json=body)
     path, theirs = f"/jobs/{reply.json()['job_id']}", other.ordered()

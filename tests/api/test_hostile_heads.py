@@ -12,6 +12,8 @@ import pytest
 from lines import GET, asked, everything, line
 from running import Customer, Server
 
+pytestmark = pytest.mark.xdist_group("hostile")
+
 POST = b"POST /v1/tasks/batch HTTP/1.1\r\nHost: localhost\r\n"
 FUZZED = int(os.environ.get("FUZZED_HEADS", "400"))
 

@@ -1,22 +1,28 @@
 """Whom the server answers: Hosts, headers for browsers, wrong keys, and starting before any key."""
 
 import contextlib
-import json
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
 
+from keeping import Books
 from lines import asked
 from running import Customer, Server, command, environment, until
+from safelight import accounts
 from safelight.accounts import new_key
 from safelight.api.hosts import Hosts
 from safelight.api.peers import PEERS_MAX, Damping, peer_of
-from safelight.errors import InvalidRequest, TooManyRequests
+from safelight.cli import bookkeeping
+from safelight.cli.exposure import check_exposure
+from safelight.errors import ConfigurationError, InvalidRequest, TooManyRequests
+from safelight.settings import Settings
+
+pytestmark = pytest.mark.xdist_group("hostile")
 
 PLAIN = {
     "x-content-type-options": "nosniff",
@@ -122,12 +128,18 @@ def test_a_picture_may_be_shown_and_read_by_any_page_and_nothing_else_may(custom
             assert not [name for name in reply.headers if name.lower().startswith("access-control")]
 
 
-@contextlib.contextmanager
-def published(home: Path, **variables: object) -> Iterator[str]:
-    """A server whose announced address is not where it listens; gives where it does."""
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """A server on every address, whose public one is another; gives where it listens, and a key."""
+    home = tmp_path_factory.mktemp("published")
+    key = bookkeeping.create_key(Settings(home=home), "someone")["key"]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    variables = {
+        "HOST": "0.0.0.0", "PUBLIC_URL": "https://pictures.example",
+        "LIMITS__WRONG_KEYS_PER_MINUTE": 5,
+    }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-m", "safelight", "serve", "--port", str(port), "--no-workers"],
         env=environment(home, **variables), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -135,7 +147,7 @@ def published(home: Path, **variables: object) -> Iterator[str]:
     url = f"http://127.0.0.1:{port}"
     try:
         until(lambda: answers(url))
-        yield url
+        yield url, key
     finally:
         process.terminate()
         process.communicate(timeout=30)
@@ -147,41 +159,49 @@ def answers(url: str) -> bool:
     return False
 
 
-def test_a_server_behind_tls_says_so_to_browsers_for_a_year(tmp_path: Path):
-    with published(tmp_path, PUBLIC_URL="https://pictures.example") as url:
-        for path in ("/v1/models", "/pictures/none.png", "/livez"):
-            reply = requests.get(url + path, headers={"Host": "pictures.example"}, timeout=5)
-            assert reply.headers["Strict-Transport-Security"] == "max-age=31536000", path
+def test_a_server_behind_tls_says_so_to_browsers_for_a_year(published: tuple[str, str]):
+    url, _ = published
+    for path in ("/v1/models", "/pictures/none.png", "/livez"):
+        reply = requests.get(url + path, headers={"Host": "pictures.example"}, timeout=5)
+        assert reply.headers["Strict-Transport-Security"] == "max-age=31536000", path
 
 
 def test_others_are_not_served_before_there_is_a_key(tmp_path: Path):
-    home = tmp_path / "home"
-    refused = command(home, "serve", "--host", "0.0.0.0", "--port", "0")
+    refused = command(tmp_path, "serve", "--host", "0.0.0.0", "--port", "0")
     assert refused.returncode == 1
     assert "safelight keys create" in refused.stderr
-    made = command(home, "keys", "create", "gone", "--json")
-    key_id = json.loads(made.stdout)["key_id"]
-    assert command(home, "keys", "revoke", key_id).returncode == 0
-    assert command(home, "serve", "--host", "0.0.0.0", "--port", "0").returncode == 1
-    assert command(home, "keys", "create", "someone").returncode == 0
-    with published(home, HOST="0.0.0.0") as url:
-        assert requests.get(f"{url}/v1/models", timeout=5).status_code == 401
 
 
-def test_wrong_keys_from_one_address_are_damped_and_good_ones_are_not(start: Callable[..., Server]):
-    server = start(LIMITS__WRONG_KEYS_PER_MINUTE=5)
-    customer = server.customer()
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", ""])
+def test_only_an_open_key_opens_an_address_that_others_reach(books: Books, host: str):
+    home = books.path.parent
+
+    def checked(host: str) -> None:
+        books.run(check_exposure(Settings(home=home, host=host), books.db))
+
+    checked("localhost")
+    checked("127.0.0.1")
+    with pytest.raises(ConfigurationError):
+        checked(host)
+    gone = books.customer().key_id
+    checked(host)
+    books.write(lambda tx: accounts.revoke_key(tx, gone))
+    with pytest.raises(ConfigurationError):
+        checked(host)
+
+
+def test_wrong_keys_from_one_address_are_damped_and_good_ones_are_not(published: tuple[str, str]):
+    url, good = published
 
     def tried(key: str, path: str = "/v1/models") -> requests.Response:
-        headers = {"Authorization": f"Bearer {key}"}
-        return requests.get(server.url + path, headers=headers, timeout=5)
+        return requests.get(url + path, headers={"Authorization": f"Bearer {key}"}, timeout=5)
 
     assert [tried(new_key()).status_code for _ in range(7)] == [401] * 5 + [429] * 2
     refused = tried("sl-typo", "/jobs")
     assert (refused.status_code, list(refused.json())) == (429, ["error"])
     assert 1 <= int(refused.headers["Retry-After"]) <= 61
-    assert tried(customer.key).status_code == 200
-    assert requests.get(f"{server.url}/v1/models", timeout=5).status_code == 401  # tried no key
+    assert tried(good).status_code == 200
+    assert requests.get(f"{url}/v1/models", timeout=5).status_code == 401  # tried no key
     assert tried(new_key()).status_code == 429
 
 

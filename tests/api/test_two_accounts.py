@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,13 @@ import requests
 
 from lines import line
 from routing import RealRoute, real_routes
-from running import Customer, Server
+from running import NOBODY, Customer, Server
 from safelight import catalog
 from safelight.accounts import new_key
 from safelight.api import openapi
 from safelight.cli import bookkeeping
+
+pytestmark = pytest.mark.xdist_group("hostile")  # one server for all of it, in one process
 
 EVOLINK = "/v1/images/generations"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -83,19 +85,14 @@ class Street:
 
 
 @pytest.fixture(scope="module")
-def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Street]:
-    server = Server(tmp_path_factory.mktemp("street") / "home", EGRESS_ALLOW="127.0.0.1/32")
-    try:
-        server.start()
-        owner, stranger = server.customer(), server.customer()
-        yield Street(server, owner, stranger, things_of(owner))
-    finally:
-        server.close()
+def street(server: Server) -> Street:
+    owner, stranger = server.customer(), server.customer()
+    return Street(server, owner, stranger, things_of(owner))
 
 
 def things_of(customer: Customer) -> Things:
     """A task, a job, and the delivery that each has had."""
-    hook = "https://127.0.0.1:1/hook"  # nobody listens there
+    hook = f"https://{NOBODY}/hook"
     task = customer.finished(customer.ordered(SECRET_WORDS, callback_url=hook))
     job = customer.order_krea(SECRET_WORDS).json()["job_id"]
     customer.job(job, wait=30)

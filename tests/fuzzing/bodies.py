@@ -6,8 +6,9 @@ import random
 from typing import Any
 
 from fuzzing.corpus import JSON_TOKENS, TEXTS, URLS
+from running import NOBODY
 
-GOOD_URL = "https://127.0.0.1:1/a.png"  # nobody is there, and the server may ask nobody else
+GOOD_URL = f"https://{NOBODY}/a.png"  # the server may ask nobody else
 ENCODINGS = ["utf-16", "utf-16-le", "utf-32", "utf-8-sig", "utf-7", "cp500"]
 
 

@@ -26,15 +26,15 @@ JSON_TOKENS = [
 ]  # fmt: skip
 
 URLS = [
-    "", "http://example.com/", "https://", "https://127.0.0.1:1/hook", "https://127.1/", "https://0/",
+    "", "http://example.com/", "https://", "https://127.7.7.7:1/hook", "https://127.1/", "https://0/",
     "https://[::1]/", "https://[::ffff:10.0.0.1]/", "https://10.0.0.1/", "https://169.254.169.254/latest",
-    "https://user:secret@127.0.0.1/", "https://localhost/", "https://2130706433/", "https://0x7f.1/",
-    "https://127.0.0.1:99999/", "https://127.0.0.1:1/?a=%0d%0ab", "https://127.0.0.1:1/\r\nHost: a",
+    "https://user:secret@127.7.7.7/", "https://localhost/", "https://2130706433/", "https://0x7f.1/",
+    "https://127.0.0.1:99999/", "https://127.7.7.7:1/?a=%0d%0ab", "https://127.7.7.7:1/\r\nHost: a",
     "https://\u2460\u2461\u2466.0.0.1/", "https://xn--/", "https://a..b/", "https://-a.com/", "ftp://a/",
     "file:///etc/passwd", "gopher://127.0.0.1/", "javascript:alert(1)", "data:image/png;base64,",
     "data:image/png;base64,AAAA", "data:text/html,<b>", "//127.0.0.1/", "https:127.0.0.1", "https://[::1",
-    "https://127.0.0.1:1/" + "a" * 3000, "https://" + "a." * 200 + "internal/", "https://%31%32%37.0.0.1/",
-    "HTTPS://127.0.0.1:1/", " https://127.0.0.1:1/", "https://127.0.0.1:1/#frag", "https://127.0.0.1:01/",
+    "https://127.7.7.7:1/" + "a" * 3000, "https://" + "a." * 200 + "internal/", "https://%31%32%37.0.0.1/",
+    "HTTPS://127.7.7.7:1/", " https://127.7.7.7:1/", "https://127.7.7.7:1/#frag", "https://127.0.0.1:01/",
 ]  # fmt: skip
 
 PATH_PARTS = [

@@ -9,14 +9,14 @@ import requests
 from fuzzing.cases import Ground
 from fuzzing.judging import Judge
 from routing import real_routes
-from running import Customer, Server, command, until
+from running import NOBODY, Customer, Server, command, until
 from safelight import catalog
 from safelight.api import openapi
 from safelight.cli import bookkeeping
 
 # Nobody listens there, and it is the only place that callers' URLs may lead to.
 SETTINGS = {
-    "EGRESS_ALLOW": "127.0.0.1/32",
+    "EGRESS_ALLOW": f"{NOBODY}/32",
     "CONNECTIONS__HEAD_SECONDS": 0.5, "CONNECTIONS__BODY_SECONDS": 0.5,
     "CONNECTIONS__IDLE_SECONDS": 2, "CONNECTIONS__STALLED_SECONDS": 5,
 }  # fmt: skip
@@ -54,7 +54,7 @@ class Prey:
         )  # fmt: skip
 
     def _things(self, customer: Customer, prompt: str) -> dict[str, list[str]]:
-        task = customer.finished(customer.ordered(prompt, callback_url="https://127.0.0.1:1/hook"))
+        task = customer.finished(customer.ordered(prompt, callback_url=f"https://{NOBODY}/hook"))
         job = customer.order_krea(prompt).json()["job_id"]
         assert customer.job(job, wait=30)["status"] == "completed"
         deliveries = customer.call("GET", "/v1/webhooks/deliveries").json()
