@@ -27,7 +27,7 @@ def drive(server: Server, document: str, *options: str, **environment: str) -> N
             Path(sys.executable).with_name("schemathesis"),
             "--config-file", HERE / "schemathesis.toml", "run", document,
             "--url", server.url, "-H", f"Authorization: Bearer {customer.key}",
-            "--no-color", "--suppress-health-check=all", *options,
+            "--checks", "all", "--no-color", "--suppress-health-check=all", *options,
         ],
         capture_output=True, text=True, check=False,
         env=os.environ | {"PYTHONPATH": str(HERE)} | environment,
@@ -40,7 +40,7 @@ def drive(server: Server, document: str, *options: str, **environment: str) -> N
 @pytest.mark.xdist_group("conformance-original")
 def test_evolinks_own_document_is_what_the_server_does(server: Server) -> None:
     drive(
-        server, str(EVOLINK_OPENAPI), "--max-examples", EXAMPLES or "50",
+        server, str(EVOLINK_OPENAPI), "--max-examples", EXAMPLES or "20",
         SCHEMATHESIS_HOOKS="conformance_hooks",
     )  # fmt: skip
     server.assert_books_agree()
@@ -49,5 +49,8 @@ def test_evolinks_own_document_is_what_the_server_does(server: Server) -> None:
 @pytest.mark.xdist_group("conformance-own")
 def test_our_own_document_is_what_the_server_does(server: Server) -> None:
     routes = [] if EXAMPLES else ["--include-path-regex", EVERYDAY]
-    drive(server, f"{server.url}/openapi.json", "--max-examples", EXAMPLES or "2", *routes)
+    drive(
+        server, f"{server.url}/openapi.json", "--max-examples", EXAMPLES or "2", *routes,
+        SCHEMATHESIS_HOOKS="own_document_hooks",
+    )  # fmt: skip
     server.assert_books_agree()

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from safelight.catalog.parameters import MEDIA_URI, URI_REST, Parameter
+from safelight.catalog.sources import SOURCE
 from safelight.egress.destination import INTERNAL_NAMES
 
 Schema = dict[str, Any]
@@ -25,6 +26,12 @@ WEBHOOK_URL: Schema = {
     "maxLength": 2048,
     "pattern": WEBHOOK_PATTERN,
 }
+# Links of this server and data: URIs of pictures are taken too; no pattern tells a good one.
+SOURCE_URL: Schema = {
+    "description": "The picture to start from: an https address, a link that this server gave out,"
+    " or the picture itself as a data: URI.",
+    "pattern": WEBHOOK_PATTERN,
+}
 
 LINK: Schema = {"type": "string", "format": "uri"}
 
@@ -43,7 +50,10 @@ KEYWORDS = {
 def parameters_schema(parameters: Mapping[str, Parameter], *, closed: bool) -> Schema:
     """A body with these parameters; `closed` when an unknown key is an error."""
     return obj(
-        {name: parameter_schema(parameter) for name, parameter in parameters.items()},
+        {
+            name: parameter_schema(parameter) | (SOURCE_URL if name == SOURCE else {})
+            for name, parameter in parameters.items()
+        },
         required=[name for name, parameter in parameters.items() if parameter.required],
         closed=closed,
     )
