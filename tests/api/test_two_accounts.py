@@ -195,7 +195,7 @@ def test_a_stranger_stops_nobody_s_work(street: Street):
 LISTS = [
     "/v1/tasks", "/v1/tasks?page_size=50", "/jobs", "/jobs?limit=1000", "/v1/webhooks/deliveries",
     "/webhooks/deliveries", "/v1/credits", "/v1/models", "/v1/webhooks/secret", "/webhooks/secret",
-    "/legal", "/openapi.json", "/livez", "/readyz", "/.well-known/jwks.json",
+    "/legal", "/provenance/ca.pem", "/openapi.json", "/livez", "/readyz", "/.well-known/jwks.json",
 ]  # fmt: skip
 
 
@@ -273,6 +273,18 @@ def test_what_is_public_is_the_same_for_everybody(street: Street):
         replies = [who.call("GET", path) for who in (street.owner, street.stranger)]
         replies.append(requests.get(street.server.url + path, timeout=5))
         assert len({repr(seen(reply, "")) for reply in replies}) == 1
+
+
+def test_a_check_of_a_picture_tells_its_owner_no_more_than_a_stranger(street: Street):
+    picture = requests.get(street.theirs.link, timeout=10).content
+    kind = {"Content-Type": "image/png"}
+    told = [
+        who.call("POST", "/provenance/check", data=picture, headers=kind)
+        for who in (street.owner, street.stranger)
+    ]
+    assert told[0].json()["ours"] is True
+    assert told[0].text == told[1].text
+    assert all(words not in told[0].text for words in street.told())
 
 
 def compared(server: Server, requests_made: list[bytes]) -> list[float]:

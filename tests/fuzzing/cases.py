@@ -21,6 +21,8 @@ from routing import PARAMETER, RealRoute
 
 KREA_PATHS = ("/generate", "/jobs", "/assets", "/styles", "/node-apps", "/webhooks")
 SUBMITTING = ("/generate", "/v1/images")
+CHECKING = "/provenance/check"  # takes pictures, and their hashes
+PICTURE_TYPES = ["image/png", "image/jpeg", "image/webp", "application/octet-stream", "image/x"]
 SUBMISSIONS = 0.35  # of all cases; the rest is spread over every route
 LAST = b"\r\n\r\nGET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
 
@@ -35,6 +37,7 @@ class Ground:
     poor: str  # a key without: whatever it orders is read to its end and refused
     known: dict[str, list[str]]  # a path's parameter → values that there are, ours and others'
     pictures: list[str]  # signed links: path and query
+    picture: bytes  # one of them, as it is served
     query: dict[str, list[str]] = field(default_factory=dict)  # route's path → names it knows
 
     @property
@@ -71,10 +74,13 @@ def make(ground: Ground, seed: int, number: int) -> Case:
     method = chance.choice(route.methods) if chance.random() < 0.85 else chance.choice(METHODS)
     target = _target(ground, route, chance)
     body = _body(ground, route, target, chance) if method in ("POST", "PUT", "PATCH") else b""
+    headers = _headers(ground, 0.1 if route in ground.submissions else 0.5, chance)
+    if route.path == CHECKING and method == "POST" and chance.random() < 0.8:
+        headers.append(("Content-Type", chance.choice(PICTURE_TYPES)))
+        body = _picture(ground, chance)
     if method not in ("POST", "PUT", "PATCH") and chance.random() < 0.03:
         body = garbled(b'{"prompt": "a cat"}', chance)
-    share_of_rich = 0.1 if route in ground.submissions else 0.5
-    raw = _request(method, target, _headers(ground, share_of_rich, chance), body, chance)
+    raw = _request(method, target, headers, body, chance)
     if chance.random() < 0.08:
         return Case(number=number, raw=_torn(raw, chance) + LAST)
     return Case(number=number, raw=raw, method=method, target=target)
@@ -146,6 +152,24 @@ def _body(ground: Ground, route: RealRoute, target: str, chance: random.Random) 
         body = spoiled(body, chance)
     found = written(body, chance)
     return garbled(found, chance) if chance.random() < 0.2 else found
+
+
+def _picture(ground: Ground, chance: random.Random) -> bytes:
+    """A picture of ours: whole, cut, flipped, of a size that it has not, or no picture at all."""
+    data, change = bytearray(ground.picture), chance.randrange(6)
+    if change == 0:
+        del data[chance.randrange(len(data)) :]
+    elif change in (1, 2):
+        for _ in range(chance.choice([1, 1, 8, 100])):
+            data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    elif change == 3:  # its header's width and height
+        data[16:24] = chance.choice([bytes(8), b"\x7f\xff\xff\xff" * 2, b"\x00\x01\x00\x00" * 2])
+    elif change == 4:
+        head = chance.choice(
+            [b"\xff\xd8\xff\xe0", b"RIFF\xff\xff\xff\xffWEBPVP8 ", b"GIF89a", b"<svg"]
+        )
+        data[: len(head)] = head
+    return bytes(data)
 
 
 def _headers(ground: Ground, share_of_rich: float, chance: random.Random) -> list[tuple[str, str]]:

@@ -51,6 +51,7 @@ class Prey:
             routes=real_routes(), schemas=schemas, rich=self.rich.key, poor=self.poor.key,
             known={name: [*ours[name], *theirs[name]] for name in ours},
             pictures=[*ours["link"], *theirs["link"]], query=query,
+            picture=requests.get(self.server.url + ours["link"][0], timeout=10).content,
         )  # fmt: skip
 
     def _things(self, customer: Customer, prompt: str) -> dict[str, list[str]]:
