@@ -1,5 +1,8 @@
 """A signer for tests, and a small picture that it signed."""
 
+import contextlib
+import hashlib
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +11,29 @@ from safelight import images, provenance
 from safelight.provenance import Origin, Signer, credentials_of
 
 ORIGIN = Origin(model="safelight-mini", asked_for="krea-2-turbo", engine="mini")
+
+
+PICTURES = """
+    select p.name, p.sha256, r.sha256 as registered from jobs j
+    join pictures p on p.job_id = j.id and p.kind = 'final' and p.removed_at_ms is null
+    left join provenance r on r.job_id = j.id and r.position = p.position
+    where j.state = 'completed'
+"""
+
+
+def assert_all_are_signed(home: Path) -> int:
+    """Each picture that can be fetched is whole, signed by the install and in the registry."""
+    with contextlib.closing(sqlite3.connect(home / "safelight.db")) as connection:
+        rows = connection.execute(PICTURES).fetchall()
+        (count,) = connection.execute("select count(*) from provenance").fetchone()
+    trust = provenance.trust_of(home, None)
+    for name, sha256, registered in rows:
+        content = (home / "pictures" / name[:2] / name).read_bytes()
+        assert hashlib.sha256(content).digest() == bytes.fromhex(sha256) == registered
+        report = provenance.read_own(content, trust)
+        assert (report.integrity, report.ours, report.problems) == ("intact", True, ())
+    assert count >= len(rows)
+    return len(rows)
 
 
 def install_signer(home: Path) -> Signer:

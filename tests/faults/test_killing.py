@@ -11,6 +11,7 @@ import requests
 from PIL import Image
 
 from running import Customer, Server, is_alive, until
+from signed import assert_all_are_signed
 
 PRICE = Decimal("0.45")
 JOBS = 50
@@ -56,6 +57,7 @@ def assert_all_were_made_once(server: Server, customer: Customer, ids: list[str]
     }  # fmt: skip
     assert server.count("pragma_integrity_check where integrity_check <> 'ok'") == 0
     server.assert_books_agree()
+    assert assert_all_are_signed(server.home) == JOBS
 
 
 def count_ended(customer: Customer) -> int:

@@ -12,6 +12,7 @@ from PIL import Image
 from running import Customer, Server, command
 from safelight import provenance
 from safelight.provenance import Integrity
+from signed import assert_all_are_signed
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 IPTC = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
@@ -59,6 +60,7 @@ def test_the_registry_has_the_bytes_that_were_served(
     for content in pictures.values():
         sha256 = hashlib.sha256(content).hexdigest()
         assert server.count(f"provenance where hex(sha256) = '{sha256.upper()}'") == 1
+    assert assert_all_are_signed(server.home) >= len(pictures)
 
 
 def test_private_keys_are_private(server: Server) -> None:

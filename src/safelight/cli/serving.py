@@ -78,7 +78,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             await asyncio.gather(beside[0], warming)
             beside[1].cancel()
             patrolling.cancel()
-            house.examiner.close()
+            await house.examiner.stop()
             sender.stop()  # last, so that it has told of what the workers ended
             await delivering
             if tracer is not None:

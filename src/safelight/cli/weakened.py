@@ -23,6 +23,8 @@ def weakened(config: Settings) -> dict[str, Any]:
         "accept_licences": list(config.accept_licences),
         "host": None if config.host == "localhost" or is_loopback(config.host) else config.host,
         "hosts": ANY if ANY in config.hosts else None,
+        "provenance.prompt": config.provenance.prompt,
+        "provenance.account": config.provenance.account,
         "torch.download": config.torch.download,
         "moderation.level": "minors" if config.moderation.level == "minors" else None,
     }

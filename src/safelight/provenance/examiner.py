@@ -33,8 +33,9 @@ class Examined:
 class Examiner:
     """Starts the process at the first file, and again when one has ended it."""
 
-    def __init__(self, trust: Trust):
+    def __init__(self, trust: Trust, seconds: float = EXAMINE_SECONDS):
         self._trust = trust
+        self._seconds = seconds  # for one file
         self._turn = asyncio.Lock()
         self._process: Process | None = None
         self._retiring: asyncio.TimerHandle | None = None
@@ -45,14 +46,14 @@ class Examiner:
             if self._retiring is not None:
                 self._retiring.cancel()
             try:
-                async with asyncio.timeout(EXAMINE_SECONDS):
+                async with asyncio.timeout(self._seconds):
                     found = await self._ask(data)
             except (OSError, EOFError, TimeoutError, ValueError) as error:
                 log.warning("a file ended the process that examined it: %r", error)
-                self.close()
+                await self.stop()
                 raise InvalidRequest("This file cannot be examined") from None
             except BaseException:  # the caller went away: what comes now would answer the next
-                self.close()
+                await self.stop()
                 raise
             loop = asyncio.get_running_loop()
             self._retiring = loop.call_later(IDLE_SECONDS, self.close)
@@ -71,6 +72,13 @@ class Examiner:
         self._process = None
         if self._retiring is not None:
             self._retiring.cancel()
+
+    async def stop(self) -> None:
+        """End the process, and see it gone."""
+        process = self._process
+        self.close()
+        if process is not None:
+            await process.communicate()
 
     async def _ask(self, data: bytes) -> dict[str, Any]:
         process = self._process or await self._start()
