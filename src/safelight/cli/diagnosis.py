@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import sys
 import tempfile
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from safelight import catalog, settings
 from safelight.catalog.prices import credits_text
 from safelight.cli import filtering, open_weights
 from safelight.cli.assembly import (
+    build_marking,
     build_roster,
     build_stand_in,
     load_catalog,
@@ -25,6 +27,7 @@ from safelight.db import Database
 from safelight.errors import ConfigurationError, EngineError, ModelNotAllowed
 from safelight.ledger.verify import verify
 from safelight.moderation import Level
+from safelight.provenance import credentials_of
 from safelight.settings import Settings
 
 DISK_BYTES_MIN = 1 << 30
@@ -92,6 +95,7 @@ def doctor(config: Settings) -> list[dict[str, Any]]:
         _check("python", _python),
         _check("home", lambda: _home(config.home)),
         _check("secret", lambda: _secret(config)),
+        _check("signing", lambda: _signing(config)),
         _check("database", lambda: _database(config)),
         _check("catalog", lambda: f"{len(load_catalog(config).models)} models"),
     ]
@@ -135,6 +139,15 @@ def _secret(config: Settings) -> str:
     if file.stat().st_mode & 0o077:
         raise ConfigurationError(f"{file} can be read by others: chmod 600 {file}")
     return f"in {file}, readable by this user only"
+
+
+def _signing(config: Settings) -> str:
+    """Who signs pictures; something is signed and read back."""
+    build_marking(config).signer.load()
+    own = config.provenance
+    until = credentials_of(config.home, own.certificate, own.key, datetime.now(UTC)).good_until
+    who = "the install's own authority" if own.certificate is None else str(own.certificate)
+    return f"pictures are signed by {who}, until {until:%Y-%m-%d}"
 
 
 def _database(config: Settings) -> str:
