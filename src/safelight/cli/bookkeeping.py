@@ -1,5 +1,6 @@
 """Keys, credits and the proof of the books, as commands."""
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +23,8 @@ from safelight.settings import Settings
 
 DEMO_ACCOUNT = "demo"
 DEMO_CREDITS = 1000
+NAME_CHARACTERS_MAX = 200
+CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def create_key(
@@ -35,8 +38,7 @@ def create_key(
     credit_limit: int | None = None,
     daily_limit: int | None = None,
 ) -> dict[str, str]:
-    if not account.strip():
-        raise ConfigurationError("an account needs a name")
+    _check_name(account)
     known = catalog.load(config.credits_per_usd).models
     for model in models or ():
         if model not in known:
@@ -79,6 +81,16 @@ def demo_key(config: Settings) -> str:
 
     credits_missing = run_with_database(config, lambda db: db.read(missing))
     return create_key(config, DEMO_ACCOUNT, grant=credits_missing, days=1)["key"]
+
+
+def _check_name(account: str) -> None:
+    """Raises ConfigurationError. What is printed in tables must not steer the terminal."""
+    if not account.strip():
+        raise ConfigurationError("an account needs a name")
+    if len(account) > NAME_CHARACTERS_MAX or CONTROLS.search(account):
+        raise ConfigurationError(
+            f"an account's name is one line of at most {NAME_CHARACTERS_MAX} characters"
+        )
 
 
 async def _ensure(tx: Transaction, account: str, pepper: bytes) -> str:
@@ -170,7 +182,7 @@ def balances(config: Settings, account: str | None) -> list[dict[str, Any]]:
 
 def grant(config: Settings, account: str, amount: int, note: str | None) -> int:
     """Returns what is available afterwards, in microcredits."""
-
+    _check_name(account)
     pepper = settings.install_secret(config)
 
     async def commit(tx: Transaction) -> int:

@@ -45,8 +45,11 @@ def bind(host: str, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        host.encode("idna")  # the socket's own complaint about a host that is no text is no OSError
         listener.bind((host, port))
         listener.listen(CONNECTIONS_QUEUED)
-    except OSError as error:
-        raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        why = getattr(error, "strerror", None) or "that is no name of a machine"
+        raise ConfigurationError(f"cannot listen on {host} port {port}: {why}") from None
     return listener
