@@ -8,10 +8,9 @@ from starlette.types import Scope
 from safelight.accounts import Caller
 from safelight.api.route import CALLER, REQUEST_ID, ROUTE
 from safelight.telemetry.journal import Journal
+from safelight.telemetry.methods import OTHER, known
 
-METHODS = frozenset({"GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS"})
 PROBES = ("/livez", "/readyz")  # asked every few seconds, for ever; they are only counted
-OTHER = "other"  # whatever else a stranger may write there
 
 Answered = Callable[[Scope, int, float], None]  # scope, status code, seconds
 Count = Callable[[str, str, int, float], None]  # method, route, status code, seconds
@@ -19,25 +18,32 @@ Count = Callable[[str, str, int, float], None]  # method, route, status code, se
 
 def measuring(count: Count | None, journal: Journal | None) -> Answered | None:
     """What the application calls after each reply; None when nobody wants to know."""
+    if journal is None:
+        return None if count is None else _counting(count)
 
     def answered(scope: Scope, code: int, seconds: float) -> None:
-        method: str = scope["method"] if scope["method"] in METHODS else OTHER
-        route: str = scope.get(ROUTE, OTHER)
         if count is not None:
-            count(method, route, code, seconds)
-        if journal is not None and route not in PROBES:
-            journal.answered(_fields(scope, method, route, code, seconds))
+            count(scope["method"], scope.get(ROUTE, OTHER), code, seconds)
+        if scope["path"] not in PROBES:
+            journal.answered(_fields(scope, code, seconds))
 
-    return None if count is None and journal is None else answered
+    return answered
 
 
-def _fields(scope: Scope, method: str, route: str, code: int, seconds: float) -> dict[str, Any]:
+def _counting(count: Count) -> Answered:
+    def answered(scope: Scope, code: int, seconds: float) -> None:
+        count(scope["method"], scope.get(ROUTE, OTHER), code, seconds)
+
+    return answered
+
+
+def _fields(scope: Scope, code: int, seconds: float) -> dict[str, Any]:
     """Nothing that the caller wrote but its harmless X-Request-Id."""
     caller: Caller | None = scope.get(CALLER)
     return {
         "request_id": scope[REQUEST_ID],
-        "method": method,
-        "route": route,
+        "method": known(scope["method"]),
+        "route": scope.get(ROUTE, OTHER),
         "code": code,
         "account": caller and caller.account_id,
         "key": caller and caller.key_id,

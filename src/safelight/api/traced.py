@@ -5,8 +5,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from safelight.api.measuring import METHODS, OTHER, PROBES
+from safelight.api.measuring import PROBES
 from safelight.api.route import ROUTE, TRACEPARENT
+from safelight.telemetry.methods import METHODS, OTHER
 from safelight.telemetry.tracing import Kind, Tracer, well_formed
 
 

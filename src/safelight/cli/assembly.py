@@ -158,7 +158,7 @@ def build_app(config: Settings, house: House, meters: "Meters | None" = None) ->
         Hosts(config.hosts, config.public_url),
         Damping(config.limits.wrong_keys_per_minute),
         Proxies(config.connections.networks),
-        measuring(meters.answered if meters else None, journal),
+        measuring(meters.requests.count if meters else None, journal),
     )
 
 

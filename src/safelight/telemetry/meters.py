@@ -15,9 +15,9 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from safelight.telemetry import events
 from safelight.telemetry.events import AnyEvent
+from safelight.telemetry.timed_requests import LABELS, TimedRequests
 
-# Upper bounds in seconds. A poll takes a tenth of a millisecond, a long poll up to a minute.
-REQUEST_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+# Upper bounds in seconds.
 QUEUE_BUCKETS = (0.005, 0.025, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600)
 PICTURE_BUCKETS = (0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 7.5, 10, 15, 30, 60, 120, 180)
 STORING_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -66,7 +66,6 @@ class Meters:
         ProcessCollector(registry=self.registry)
         build = self._gauge("build_info", "1; the labels say what runs.", "version", "python")
         build.labels(version, platform.python_version()).set(1)
-        self._answered: dict[tuple[str, str, int], Any] = {}
         self.counting: dict[type, Any] = {
             events.JobCreated: self._job_created,
             events.JobStarted: self._job_started,
@@ -89,14 +88,6 @@ class Meters:
     def count(self, event: AnyEvent) -> None:
         """Count what happened."""
         self.counting[type(event)](event)
-
-    def answered(self, method: str, route: str, code: int, seconds: float) -> None:
-        """A request was answered; on the hot path, so the child is found in one lookup."""
-        child = self._answered.get((method, route, code))
-        if child is None:
-            child = self._requests.labels(method, route, code)
-            self._answered[method, route, code] = child
-        child.observe(seconds)
 
     def show(self, levels: Levels | None) -> None:
         """Set what was read for this scrape; None: it could not be read."""
@@ -150,11 +141,13 @@ class Meters:
         self.described.append(Described(f"safelight_{name}", kind, labels, meaning))
 
     def _declare_requests(self) -> None:
-        self._requests = self._histogram(
+        name, meaning = (
             "http_request_duration_seconds",
             "From a request's headers to the end of its reply; ?wait= counts as a route.",
-            REQUEST_BUCKETS, "method", "route", "code",
-        )  # fmt: skip
+        )
+        self._describe(name, "histogram", LABELS, meaning)
+        self.requests = TimedRequests(f"safelight_{name}", meaning)
+        self.registry.register(self.requests)
         self._limited = self._counter(
             "rate_limit_rejections_total", "Requests answered 429, by the limit met.", "limit"
         )
