@@ -54,7 +54,7 @@ class Journal:
     """Writes events. Accounts appear as a short hash that only this install can compute.
 
     Past the machinery of `logging`, whose records, locks and searches would cost a submission
-    five times as much.
+    several times as much.
     """
 
     def __init__(self, secret: bytes, lines: Lines, level: str, stream: TextIO):
