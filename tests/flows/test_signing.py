@@ -1,9 +1,12 @@
 """Every picture that is stored is signed and known again; what cannot be signed is not stored."""
 
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -111,3 +114,33 @@ def test_the_registry_outlives_the_job_and_forgets_in_its_own_time(studio: Studi
     assert swept(hours=25) == (0, True)
     assert swept(hours=24 * 7) == (0, True)
     assert swept(hours=24 + 1) == (0, False)
+
+
+class SilentAuthority(BaseHTTPRequestHandler):
+    """A time authority that answers everything with 500."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.asked.append(self.headers["Content-Type"])
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_error(500)
+
+    def log_message(self, *arguments: object) -> None: ...
+
+
+def test_without_the_time_authoritys_answer_a_picture_is_not_delivered(studio: Studio):
+    with ThreadingHTTPServer(("127.0.0.1", 0), SilentAuthority) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        studio.marking = Marking(
+            Signer(
+                lambda now: credentials_of(studio.home, None, None, now),
+                f"http://127.0.0.1:{server.server_port}/time",
+            )
+        )
+        [job] = studio.work(FakeEngine(), studio.order())
+        server.shutdown()
+    assert (job.state, job.error_code) == ("failed", "service_error")
+    assert SilentAuthority.asked[0] == "application/timestamp-query"
+    assert studio.names(job, "final") == []
+    studio.assert_nothing_was_charged()

@@ -52,9 +52,10 @@ def routes(house: House) -> list[DoorRoute]:
 class Desk:
     """Takes pictures or their hashes, and says what is known of them."""
 
-    def __init__(self, house: House):
+    def __init__(self, house: House, uploaded_bytes_max: int = UPLOADED_BYTES_MAX):
         self._house = house
-        self._uploaded_bytes = 0
+        self._uploaded_bytes_max = uploaded_bytes_max
+        self._uploaded_bytes = 0  # of uploads that are here now
 
     async def check(self, request: Request) -> Response:
         await self._admit(request)
@@ -94,7 +95,7 @@ class Desk:
 
         def take(more: int) -> None:
             nonlocal taken
-            if self._uploaded_bytes + more > UPLOADED_BYTES_MAX:
+            if self._uploaded_bytes + more > self._uploaded_bytes_max:
                 raise Unavailable("Too many pictures are being checked, please try again")
             self._uploaded_bytes += more
             taken += more
