@@ -155,6 +155,7 @@ class Studio:
         self.store = ImageStore(folder, b"sixteen characters", "http://here")
         self.moderator = Moderator([PromptRules()], [NsfwClassifier()])
         self.level = Level.BASE
+        self.keep_prompts = False
         self.words: Callable[[Job], str] = lambda job: job.request.prompt
         self.egress: Egress | None = None
         self.home = folder.parent
@@ -170,7 +171,7 @@ class Studio:
             defaults=self.books.defaults, timeout_seconds=timeout_seconds, stuck_seconds=0.02,
             picture_seconds=60, jobs_max=jobs_max,
         )  # fmt: skip
-        review = Review(self.moderator, self.level, self.words)
+        review = Review(self.moderator, self.level, self.words, keep_prompts=self.keep_prompts)
         sources = Sources(self.books.db, self.store, self.egress or Egress())
         engines = {"fake": engine}.get
         return Worker(

@@ -180,7 +180,7 @@ def test_a_picture_that_a_hook_refuses_leaves_no_trace(
     job = caller.job(job_id, wait=30)
     assert (job["status"], job["error"]["code"]) == ("failed", "content_policy_violation")
     assert set(job["result"]) == {"error"}
-    until(lambda: requests.get(preview, timeout=5).status_code == 404, 10)
+    until(lambda: requests.head(preview, timeout=5).status_code == 404, 10)
     until(lambda: not list((server.home / "pictures").glob("*/*.png")), 10)
     assert server.balance(caller)["spent"] == 0
     server.assert_books_agree()

@@ -37,7 +37,7 @@ def test_at_most_one_in_a_hundred_benign_prompts_is_refused(both: measure.Both) 
     assert len(measure.wrongly_refused(both, everything)) <= len(everything) // 100
 
 
-@pytest.mark.parametrize("category", Category)
+@pytest.mark.parametrize("category", [Category(name) for name in measure.unsafe()])
 def test_unsafe_prompts_are_refused(rules: PromptRules, category: Category) -> None:
     prompts = [text for texts in measure.unsafe()[category].values() for text in texts]
     passed = measure.wrongly_passed(rules, prompts, category)

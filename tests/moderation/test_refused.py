@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 
 import pytest
+import requests
 
 from callbacks import LOOPBACK, Receiver, certificates, receiving
 from running import KREA_ROUTE, Customer, Server, command, until
@@ -71,6 +72,23 @@ def test_kreas_job_fails_with_the_documented_reason_and_its_caller_is_told(
     until(lambda: receiver.calls)
     assert json.loads(receiver.calls[0].body) == job
     assert_it_left_no_trace(guarded, caller, job_id)
+
+
+def test_an_operator_looks_at_refusals_and_takes_pictures_away(
+    guarded: Server, caller: Customer
+) -> None:
+    refused = caller.ordered(REFUSED)
+    caller.finished(refused)
+    [waiting] = [r for r in guarded.read_json("review", "list") if r["job"] == refused]
+    assert (waiting["kind"], waiting["category"], waiting["prompt"]) == ("refused", "sexual", None)
+    [link] = caller.finished(caller.ordered("a lighthouse"))["results"]
+    assert requests.get(link, timeout=5).status_code == 200
+    reported = command(guarded.home, "review", "report", link, "--reason", "it shows my house")
+    decided = command(guarded.home, "review", "decide", reported.stdout.strip(), "block")
+    assert decided.returncode == 0, decided.stderr
+    assert requests.get(link, timeout=5).status_code == 404
+    audited = guarded.read_json("audit", "list", "--action", "review.decided")
+    assert audited[0]["object"] == reported.stdout.strip()
 
 
 def test_nsfw_check_refuses_more_of_a_stand_in_too(caller: Customer) -> None:

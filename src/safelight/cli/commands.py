@@ -10,7 +10,17 @@ from rich.console import Console
 
 from safelight import __version__, settings
 from safelight.catalog.prices import credits_text, microcredits
-from safelight.cli import audit, bookkeeping, diagnosis, drawing, lora, origin, serving, webhooks
+from safelight.cli import (
+    audit,
+    bookkeeping,
+    diagnosis,
+    drawing,
+    lora,
+    origin,
+    review,
+    serving,
+    webhooks,
+)
 from safelight.cli.assembly import run, start_logging
 
 app = typer.Typer(
@@ -30,6 +40,7 @@ app.add_typer(ledger, name="ledger")
 app.add_typer(styles, name="styles")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(audit.app, name="audit")
+app.add_typer(review.app, name="review")
 
 console = Console()
 CREDITS_MAX = Decimal(10**9)  # so that every sum of microcredits fits into 64 bits

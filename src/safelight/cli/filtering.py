@@ -53,8 +53,9 @@ def build_review(config: Settings, models: Catalog, encode: Encode, tell: Tell =
     pictures: list[PictureFilter] = [NsfwClassifier(threads=threads)]
     _add_own(config, slow, pictures)
     return Review(
-        Moderator([rules], pictures, slow), level(config, models), _drawn_words(config), tell
-    )
+        Moderator([rules], pictures, slow), level(config, models), _drawn_words(config), tell,
+        keep_prompts=config.moderation.keep_prompts,
+    )  # fmt: skip
 
 
 def _add_own(config: Settings, words: list[PromptFilter], pictures: list[PictureFilter]) -> None:

@@ -5,7 +5,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from safelight import jobs, limits, webhooks, workers
+from safelight import jobs, limits, reviews, webhooks, workers
 from safelight.db import Database, Transaction
 from safelight.errors import JobErrorCode
 from safelight.images import ImageStore
@@ -137,6 +137,7 @@ async def remove_old_jobs(db: Database, keep_days: int, registry_days: int) -> i
             await webhooks.forget(tx, job["id"])
             await tx.execute("delete from jobs where id = $1", job["id"])
         await registry.forget(tx, registry_days, BATCH_ROWS)
+        await reviews.forget(tx, keep_days)
         return len(old)
 
     return await db.write_soon(commit)

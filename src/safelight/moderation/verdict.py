@@ -15,6 +15,7 @@ class Category(StrEnum):
     GORE = "gore"
     HATE = "hate"  # hate and extremism
     SELF_HARM = "self_harm"
+    BLOCKED = "blocked"  # looks like a picture that a person has blocked
 
 
 class Level(StrEnum):
@@ -32,6 +33,7 @@ SENTENCES = {
     Category.GORE: "It was found to be graphic violence.",
     Category.HATE: "It was found to be hateful or extremist content.",
     Category.SELF_HARM: "It was found to be about self-harm.",
+    Category.BLOCKED: "It looks like a picture that was blocked here.",
 }
 
 

@@ -25,6 +25,11 @@ class ModerationSettings(BaseModel, frozen=True, extra="forbid"):
         description="the prompt classifier beside the rules; it takes 120 MB of each worker that"
         " does not run the embedded model",
     )
+    keep_prompts: bool = Field(
+        False,
+        description="keep the prompts of what waits for review beside their hashes, for as long"
+        " as jobs are kept",
+    )
     service_url: str | None = Field(
         None,
         description="a service that is asked besides, about prompts and pictures: https, or http"

@@ -19,6 +19,7 @@ from safelight.flows.work.review import Review
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
 from safelight.jobs import Job, State, ending, told
+from safelight.moderation import Refused
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import Generated
 from safelight.telemetry.tracing import Tracer
@@ -283,7 +284,7 @@ class Worker:
             )
             await self._settle(attempt, self._fail(job, full))
         else:
-            await self._settle(attempt, self._complete(job, pictures, files))
+            await self._settle(attempt, self._complete(attempt, pictures, files))
         finally:
             self._storing.release()
 
@@ -296,7 +297,10 @@ class Worker:
             *(self._files.prepare(job, picture, str(i)) for i, picture in enumerate(pictures))
         )
         looking = self._review.check_pictures(job, pictures)
-        prepared, near, _ = await asyncio.gather(preparing, looking, attempt.judged())
+        prepared, near, bad, _ = await asyncio.gather(
+            preparing, looking, self._review.known_bad(self._db), attempt.judged()
+        )
+        self._review.check_likeness(job, (one.looks for one in prepared), bad)
         attempt.near = near if near.near else attempt.near
         return prepared
 
@@ -314,12 +318,17 @@ class Worker:
         if attempt.job.webhook_url:
             self._db.announce(webhooks.BELL)
 
-    async def _complete(self, job: Job, pictures: list[Picture], files: list[Filed]) -> None:
+    async def _complete(
+        self, attempt: Attempt, pictures: list[Picture], files: list[Filed]
+    ) -> None:
+        job = attempt.job
+
         async def commit(tx: Transaction) -> int | None:
             if not await ending.settle(tx, job, State.COMPLETED, self._settings.defaults):
                 return None
             for position, (picture, file) in enumerate(zip(pictures, files, strict=True)):
                 await self._files.add(tx, job, "final", position, file, picture.seed)
+            await self._review.queue_near(tx, job, attempt.near)
             return tx.now_ms
 
         ended_at_ms = await self._db.write(commit)
@@ -339,8 +348,8 @@ class Worker:
                 ours = await ending.settle(
                     tx, job, State.FAILED, self._settings.defaults, error.code, error.detail
                 )
-            if error.code is JobErrorCode.CONTENT_POLICY_VIOLATION:
-                await jobs.expire_previews(tx, job)
+            if isinstance(error, Refused):
+                await self._review.queue_refusal(tx, job, error)
             return tx.now_ms if ours else None
 
         now_ms = await self._db.write(commit)

@@ -1,13 +1,18 @@
 """What must pass the content filters before it is drawn, and before it is stored."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from safelight import jobs, reviews
+from safelight.db import Database, Transaction
 from safelight.engines import Picture
 from safelight.engines.diffusers.sources import read_picture
-from safelight.errors import EngineError
+from safelight.errors import EngineError, JobErrorCode, Unavailable
 from safelight.jobs import Job
-from safelight.moderation import ALLOWED, Level, Moderator, Verdict
+from safelight.moderation import ALLOWED, Category, Level, Moderator, Refused, Verdict
+from safelight.provenance import Likeness
+from safelight.provenance.likeness import SAME_BITS_MAX, distance
+from safelight.reviews import Finding, Kind
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import Moderated
 
@@ -26,8 +31,14 @@ class Review:
         level: Level = Level.BASE,
         words: Callable[[Job], str] = lambda job: job.request.prompt,
         tell: Tell = silent,
+        *,
+        keep_prompts: bool = False,
     ):
-        """`words`: all that will be drawn; a style may add words to the prompt."""
+        """`words`: all that will be drawn; a style may add words to the prompt.
+
+        `keep_prompts`: whether the queue for people shows them.
+        """
+        self._keep_prompts = keep_prompts
         self._moderator = moderator
         self._level = level
         self._words = words
@@ -66,6 +77,42 @@ class Review:
         except EngineError:  # half-finished pictures are judged wrongly too: the job goes on
             return False
         return True
+
+    async def known_bad(self, db: Database) -> list[bytes]:
+        """The likenesses of what a person has blocked. Raises EngineError: fails closed as well."""
+        try:
+            return await db.read(reviews.blocked)
+        except Unavailable as error:
+            raise EngineError(code=JobErrorCode.SERVICE_UNAVAILABLE, retryable=True) from error
+
+    def check_likeness(
+        self, job: Job, looks: Iterable[Likeness | None], known_bad: Sequence[bytes]
+    ) -> None:
+        """Raises EngineError for a picture that looks like a blocked one."""
+        refused = Verdict(Category.BLOCKED, 1.0, "blocked")
+        for one in filter(None, looks):
+            reach = SAME_BITS_MAX if one.tells else 0
+            if any(distance(one.bits, bad) <= reach for bad in known_bad):
+                self._told(job, "picture", lambda: refused)
+
+    async def queue_refusal(self, tx: Transaction, job: Job, refusal: Refused) -> None:
+        """For people to look at; and the links to previews that were given out die."""
+        await jobs.expire_previews(tx, job)
+        await self._queue(tx, job, Kind.REFUSED, refusal.verdict, refusal.layer)
+
+    async def queue_near(self, tx: Transaction, job: Job, near: Verdict) -> None:
+        if near.near is not None:
+            await self._queue(tx, job, Kind.NEAR, near, "")
+
+    async def _queue(
+        self, tx: Transaction, job: Job, kind: Kind, verdict: Verdict, layer: str
+    ) -> None:
+        found = Finding(
+            kind=kind, layer=layer, category=str(verdict.category or verdict.near),
+            filter=verdict.filter, score=verdict.score,
+        )  # fmt: skip
+        keep = self._keep_prompts
+        await reviews.add(tx, job.id, job.account_id, self._words(job), found, keep_prompt=keep)
 
     def _check_words(self, job: Job) -> Verdict:
         judge = self._moderator.check_prompt
