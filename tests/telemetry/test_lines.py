@@ -3,6 +3,9 @@
 import io
 import json
 import logging
+import os
+import pty
+import subprocess
 import sys
 
 import pytest
@@ -109,8 +112,6 @@ def test_what_nobody_caught_is_a_line_too(start_logging_in_a_process):
 
 @pytest.fixture
 def start_logging_in_a_process():
-    import subprocess
-
     def run(code: str) -> str:
         begin = (
             "from safelight.telemetry import journal; journal.start(journal.choose('auto'), 'info')"
@@ -122,3 +123,20 @@ def start_logging_in_a_process():
         return done.stderr
 
     return run
+
+
+def test_a_terminal_is_given_text_and_everything_else_json():
+    code = (
+        "from safelight.telemetry.journal import choose, start; start(choose('auto'), 'info');"
+        "import logging; logging.warning('hello')"
+    )
+    ours, theirs = pty.openpty()
+    try:
+        subprocess.run([sys.executable, "-c", code], stderr=theirs, check=True)
+        on_a_terminal = os.read(ours, 1000).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert on_a_terminal.rstrip().endswith("Z warning  root: hello")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert json.loads(done.stderr)["message"] == "hello"

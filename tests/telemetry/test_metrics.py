@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -143,6 +144,17 @@ def test_metrics_that_others_could_read_without_a_token_are_not_served(tmp_path)
     )  # fmt: skip
     assert refused.returncode == 1
     assert "METRICS_TOKEN" in refused.stderr
+
+
+def test_a_metrics_port_that_is_taken_is_told_before_anything_begins(tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = command(
+            tmp_path / "home", "serve", "--port", "0", TELEMETRY__METRICS_PORT=port
+        )  # fmt: skip
+    assert refused.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}" in refused.stderr
+    assert refused.stdout == ""  # nobody was told that it listens
 
 
 def test_workers_on_their_own_count_what_they_made_on_a_port_of_their_own(tmp_path: Path):

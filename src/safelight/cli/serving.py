@@ -42,7 +42,8 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
     port = listener.getsockname()[1]
     config = config.model_copy(update={"port": port})
     db = assembly.open_database(config)
-    try:
+    async with contextlib.AsyncExitStack() as last:
+        last.callback(db.close)
         await check_exposure(config, db)
         filtering.announce(config, assembly.load_catalog(config))
         await record_weakened(config, db)
@@ -51,6 +52,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
         tell = assembly.build_tell(config, meters.count if meters else None)
         house = assembly.build_house(config, db, config.base_url, tell)
         guard = Guard(config.connections, config.public_url)
+        await last.enter_async_context(metrics_port(config, meters, db, guard.count))
         tracer = assembly.build_tracer(config)
         app = assembly.build_app(config, house, meters)
         server = Server(app if tracer is None else Traced(app, tracer), guard)
@@ -71,8 +73,7 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
         gc.set_threshold(GARBAGE_OBJECTS)
         announce(config.base_url)
         try:
-            async with metrics_port(config, meters, db, guard.count):
-                await server.serve(sockets=[listener])
+            await server.serve(sockets=[listener])
         finally:
             supervisor.stop()
             await asyncio.gather(beside[0], warming)
@@ -83,8 +84,6 @@ async def serve(config: Settings, announce: Callable[[str], None]) -> None:
             await delivering
             if tracer is not None:
                 await asyncio.to_thread(tracer.close)
-    finally:
-        db.close()
 
 
 async def work(config: Settings) -> None:
@@ -96,16 +95,16 @@ async def work(config: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     meters = assembly.build_meters(config)
     tell = assembly.build_tell(config, meters.count if meters else None)
-    supervisor = _supervisor(config, db, meters, tell)
-    supervising = asyncio.create_task(supervisor.run())
-    sweeping = asyncio.create_task(_sweep_forever(config, db, tell))
-    _when_it_fails(supervising, stop.set)
-    async with metrics_port(config, meters, db, lambda: 0):
-        await stop.wait()
-    supervisor.stop()
-    await supervising
-    sweeping.cancel()
-    db.close()
+    with contextlib.closing(db):
+        async with metrics_port(config, meters, db, lambda: 0):
+            supervisor = _supervisor(config, db, meters, tell)
+            supervising = asyncio.create_task(supervisor.run())
+            sweeping = asyncio.create_task(_sweep_forever(config, db, tell))
+            _when_it_fails(supervising, stop.set)
+            await stop.wait()
+            supervisor.stop()
+            await supervising
+            sweeping.cancel()
 
 
 def _when_it_fails(task: asyncio.Task[None], then: Callable[[], None]) -> None:
