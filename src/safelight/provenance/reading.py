@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from safelight.provenance import library, png
+from safelight.provenance import boxes, library, png
 from safelight.provenance.certificates import Trust
 from safelight.provenance.manifest import GENERATION
 
@@ -54,7 +54,7 @@ def read(data: bytes, anchors: str) -> Report:
     Works offline, for every kind of file that C2PA knows.
     """
     is_png = data.startswith(png.SIGNATURE)
-    torn = png.problems(data) if is_png else []
+    torn = [*png.problems(data), *_unlike_ours(data)] if is_png else []
     try:
         store = _store(data, anchors, "image/png" if is_png else None)
     except library.load().C2paError as error:
@@ -62,6 +62,14 @@ def read(data: bytes, anchors: str) -> Report:
             return Report(integrity=Integrity.ABSENT, problems=tuple(torn))
         return Report(integrity=Integrity.CHANGED, problems=(*torn, _first_line(error)))
     return _report(store, torn)
+
+
+def _unlike_ours(data: bytes) -> list[str]:
+    """In a PNG that says it is ours: what is not signed there and not as we write it."""
+    for kind, start, end in png.chunks(data):
+        if kind == png.MANIFEST and GENERATION.encode() in data[start:end]:
+            return boxes.problems(data[start:end])
+    return []
 
 
 def read_own(data: bytes, trust: Trust) -> Report:
