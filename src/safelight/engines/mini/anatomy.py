@@ -12,6 +12,7 @@ from safelight.engines.mini.upscale import Cutout
 
 SIDE = 96  # pixels; fine enough for a hat
 THIN = 0.045  # of the longer side: tails, ears and horns are thinner than twice that
+BROAD = 0.72  # of the whole width: no head of a figure with legs is that wide
 JUMP = 1.5  # a row that much wider than the one above it belongs to the shoulders
 
 
@@ -61,7 +62,19 @@ class Silhouette:
             if run is None or (row > first + reach and run[1] - run[0] > JUMP * (stop - start)):
                 break
             start, stop = min(start, run[0]), max(stop, run[1])
+        if (stop - start) > BROAD * SIDE * (right - left) and not self.is_bust:
+            return self._side_head(first / SIDE)
         return Head((start + stop) / 2 / SIDE, first / SIDE, (stop - start) / SIDE)
+
+    def _side_head(self, top: float) -> Head:
+        """Of a back as high as the head, as elephants have: the end with less below it."""
+        left, _, right, bottom = self.cutout.box
+        low = self.mask[round(SIDE * (top + 0.6 * (bottom - top))) : round(SIDE * bottom)]
+        width = 0.42 * (right - left)
+        ends = [round(SIDE * edge) for edge in (left, left + width, right - width, right)]
+        first, last = low[:, ends[0] : ends[1]].mean(), low[:, ends[2] : ends[3]].mean()
+        x = left + 0.5 * width if first < last else right - 0.5 * width
+        return Head(x, top, 0.8 * width)
 
     @cached_property
     def saddle(self) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from safelight.engines.mini.parts import Bond, Box, Cluster, Part
 from safelight.engines.mini.words import BEINGS, CONTAINERS, HOUSES, RAISED, SEATS, VEHICLES, WORN
 
 LEAST_SHARE, MOST_SHARE = 0.3, 1.25  # of the thing it is set on, for what is set on it
+SEATED_SHARE = 0.6  # … and for who rides in a boat
 Join = Callable[[Cluster, Cluster, Bond], Cluster]
 
 
@@ -23,6 +24,8 @@ def _joint(bond: Bond, holder: Part, held: Part) -> str:
         return f"worn on {WORN.get(thing, 'head')}"
     if bond.kind == "holding" and thing in RAISED:
         return "raised"
+    if bond.kind in ("riding", "inside") and anchor in SEATS:
+        return "on"
     if bond.kind == "riding" and anchor in CONTAINERS:
         return "inside"
     if bond.kind == "inside" and anchor in HOUSES:
@@ -65,6 +68,8 @@ def _on(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
     """Its foot touches what is below it: a seat, or the highest point under it."""
     anchor = cluster.anchor
     most = MOST_SHARE if bond.number == 1 else 1.0 / bond.number + 0.15
+    if bond.kind != "on":
+        most = min(most, SEATED_SHARE)
     other = _fitted(other, anchor, min(LEAST_SHARE, most), most).lifted()
     x = _spread(cluster, bond, 0.75)
     _, top, _, bottom = anchor.box

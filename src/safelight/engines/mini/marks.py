@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from safelight.engines.mini.lexicon import Lexicon, inflections
 from safelight.engines.mini.words import (
     BACKDROP,
     COUNTERS,
     FLYING,
+    GENERIC,
     IDLE,
     NUMBERS,
     PARTS,
@@ -17,9 +19,11 @@ from safelight.engines.mini.words import (
     SENSES,
     SETTINGS,
     Sense,
+    Text,
 )
 
 PHRASE_WORDS = 5
+CERTAINLY = 0.93  # nearness from which even what looks like a Korean verb names a thing
 SURELY = 0.8  # nearness from which an unknown Latin or Korean word names a thing
 LIKELY = 0.68  # … and a word of another script, or one for a place or a colour, means it
 BARELY = 0.3  # … and a whole prompt of unknown words is understood
@@ -40,11 +44,16 @@ class Mark:
     stop: int
 
 
-def read(words: list[str], lexicon: Lexicon) -> list[Mark]:
+TABLES = RELATIONS | SAYINGS
+VERBAL = tuple("는은을른던고며서다한된운인린진런란")  # how Korean verbs and adjectives end
+
+
+def marks_of(text: Text, lexicon: Lexicon) -> list[Mark]:
     """The marks of a prompt, without what it says shall be missing."""
-    marks = list(_scan(words, lexicon))
+    words = text.words
+    marks = _compounds(list(_scan(words, lexicon)), text)
     marks = [_orange(words, marks, index) for index in range(len(marks))]
-    marks = _guess(words, _without_parts(_without_absent(marks), words, lexicon), lexicon)
+    marks = _guess(words, _without_parts(_without_absent(marks, words), words, lexicon), lexicon)
     return marks
 
 
@@ -70,6 +79,24 @@ def _scan(words: list[str], lexicon: Lexicon) -> Iterator[Mark]:
         start = stop
 
 
+def _compounds(marks: list[Mark], text: Text) -> list[Mark]:
+    """Of two nouns in a row the last is meant: a rubber duck, a paper boat, a carrot nose."""
+    dropped: set[Mark] = set()
+    kept = {mark: mark for mark in marks}
+    for one, other in pairwise(marks):
+        joined = other.start not in text.breaks and one.start not in text.owners
+        english = text.words[one.start].isascii() and text.words[other.start].isascii()
+        if one.kind != "label" or not joined or not english or one.value == other.value:
+            continue
+        if text.words[one.start] == "baby" and other.kind == "label":
+            kept[one] = replace(one, kind="scale", value="0.65")
+        elif other.kind == "label":
+            dropped.add(other if other.value in GENERIC else one)
+        elif other.kind == "part":
+            dropped.add(one)
+    return [kept[mark] for mark in marks if mark not in dropped]
+
+
 def _counts(words: list[str], index: int) -> bool:
     """Is it what Korean counts with, after a number: 개 is a dog elsewhere?"""
     before = words[index - 1]
@@ -80,9 +107,10 @@ def _counts(words: list[str], index: int) -> bool:
 def _meaning(phrase: str, lexicon: Lexicon) -> tuple[str, str] | None:
     """(kind, value) of a phrase; what a table knows by heart goes before what the lexicon draws."""
     forms = inflections(phrase)
-    for kind, table in (RELATIONS | SAYINGS).items():
-        if phrase in table:
-            return kind, table[phrase]
+    for kind, table in TABLES.items():
+        for form in forms if kind == "style" else (phrase,):
+            if form in table:
+                return kind, table[form]
     for form in forms:
         for kind, table in SETTINGS.items():
             if form in table:
@@ -142,15 +170,19 @@ def _orange(words: list[str], marks: list[Mark], index: int) -> Mark:
     return replace(mark, kind="label", value="tangerine") if fruit and not coloured else mark
 
 
-def _without_absent(marks: list[Mark]) -> list[Mark]:
+def _without_absent(marks: list[Mark], words: list[str]) -> list[Mark]:
     """Drop what is denied: the next thing after "no", the one before "없는"."""
     dropped: set[Mark] = set()
     for index, mark in enumerate(marks):
         if mark.kind != "absent":
             continue
         if mark.value == "after":
-            before = [m for m in marks[:index] if m.kind in NAMING and mark.start - m.stop <= 1]
+            near = (m for m in marks[:index] if mark.start - m.stop <= 2)
+            before = [m for m in near if m.kind in NAMING]
             dropped.update(before[-1:])
+            while before[1:] and words[before[-2].stop - 1].endswith("도"):  # 사람도 차도 없는
+                before.pop()
+                dropped.add(before[-1])
             continue
         reach = mark.stop + 3
         for other in marks[index + 1 :]:
@@ -180,7 +212,9 @@ def _without_parts(marks: list[Mark], words: list[str], lexicon: Lexicon) -> lis
     dropped: set[Mark] = set()
     for mark in (mark for mark in marks if mark.kind == "part"):
         for other in marks:
-            if other.kind in ("colour", "number", "scale") and 0 <= mark.start - other.stop <= 1:
+            adjective = other.kind in ("colour", "number", "scale")
+            korean = other.start == mark.stop and not words[mark.start].isascii()
+            if adjective and (0 <= mark.start - other.stop <= 1 or korean):
                 dropped.add(other)
     return [mark for mark in marks if mark not in dropped]
 
@@ -198,6 +232,7 @@ def _guess(words: list[str], marks: list[Mark], lexicon: Lexicon) -> list[Mark]:
         mark: replace(mark, kind=kind, value=value)
         for mark, (kind, value, nearness) in meanings.items()
         if nearness >= (SURELY if kind == "label" and HARD.match(mark.value) else LIKELY)
+        and not (mark.value.endswith(VERBAL) and nearness < CERTAINLY)
     }
     marks = [guesses.get(mark, mark) for mark in marks]
     if not unknown or any(_says_something(mark) for mark in marks):

@@ -12,6 +12,7 @@ from safelight.engines.mini.colours import recolour
 from safelight.engines.mini.compose import Layout
 from safelight.engines.mini.idea import Idea, Subject
 from safelight.engines.mini.lexicon import Floats, Lexicon
+from safelight.engines.mini.props import painted
 from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel, Wish
 from safelight.engines.mini.styles import chosen, turn
@@ -64,7 +65,8 @@ class Sketch:
             for subject, latent in zip(self._wanted, latents, strict=True):
                 sprite = model.decode(latent)
                 colour = None if model.recipe.colours else subject.colour
-                self.cutouts.append(_cut_out(sprite, colour, mirrored=bool(random.random() < 0.5)))
+                drawn = _cut_out(sprite, colour, mirrored=bool(random.random() < 0.5))
+                self.cutouts.append(painted(subject.label, subject.colour) or drawn)
                 yield None
             yield self._preview()
         self.pixels = np.empty((self.height, self.width, 3), np.uint8)

@@ -6,14 +6,24 @@ from itertools import pairwise, takewhile
 
 from safelight.engines.mini.idea import Idea, Relation, Setting, Subject
 from safelight.engines.mini.lexicon import Lexicon, inflections
-from safelight.engines.mini.marks import EMPTY_PLACES, NAMING, Mark, read
+from safelight.engines.mini.marks import EMPTY_PLACES, NAMING, Mark, marks_of
 from safelight.engines.mini.relations import Sentence, is_spot, relate
-from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, PLAIN, SETTINGS, split
+from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, PLAIN, SETTINGS, read
 
 MOST_SUBJECTS = 5  # different things
 MOST_SPRITES = 9  # drawn in one picture
 PLURAL = 3  # how many "cats" are
 SMALLEST_SCALE, LARGEST_SCALE = 0.4, 1.8
+FLOATING = (
+    "sailboat",
+    "ship",
+    "canoe",
+    "motor boat",
+    "speedboat",
+    "passenger ship",
+    "duck",
+    "swan",
+)
 OF_A_PART = ("roofed", "eyed", "haired", "tipped", "winged", "footed", "nosed", "tailed")
 PAIRED = {
     "headphone",
@@ -37,8 +47,8 @@ PAIRED = {
 
 def parse(prompt: str, lexicon: Lexicon) -> Idea:
     """Never fails: a prompt nobody understands becomes a landscape."""
-    words = split(prompt)
-    marks = read(words, lexicon)
+    text = read(prompt)
+    words, marks = text.words, marks_of(text, lexicon)
     styles = tuple(dict.fromkeys(mark.value for mark in marks if mark.kind == "style"))
     setting, used = _setting(words, marks, styles)
     things = _things([mark for mark in marks if mark not in used])
@@ -48,7 +58,7 @@ def parse(prompt: str, lexicon: Lexicon) -> Idea:
     subjects = _matched(subjects, relations)
     above = any(relation.kind == "above" for relation in relations)
     flying = bool(subjects) and not above and _flies(marks, subjects, setting)
-    if (flying or above) and not setting.is_named:
+    if (flying or above) and setting.place is None and not setting.backdrop:
         setting = replace(setting, place="sky" if len(subjects) == 1 else "field")
     zoom = next((float(mark.value) for mark in marks if mark.kind == "zoom"), 1.0)
     return Idea(tuple(subjects), setting, flying, relations, styles, zoom)
@@ -58,6 +68,8 @@ def _flies(marks: list[Mark], subjects: list[Subject], setting: Setting) -> bool
     said = any(
         mark.kind == "flying" or (mark.kind, mark.value) == ("relation", "above") for mark in marks
     )
+    if setting.place in ("sea", "lake") and subjects[0].label in FLOATING:
+        return False
     outdoors = setting.place not in (None, *EMPTY_PLACES)
     return said or (subjects[0].label in AIRBORNE and outdoors)
 
@@ -70,7 +82,7 @@ def _setting(
     places = [mark.value for mark in marks if mark.kind == "place"]
     lights = [mark.value for mark in marks if mark.kind == "light"]
     weather = {mark.value for mark in marks if mark.kind == "weather"}
-    if any(word.startswith("설산") for word in words):
+    if "눈 덮인 산" in " ".join(words) or any(word.startswith("설산") for word in words):
         weather.add("snow")
     place = _most_telling(places)
     if "neon" in styles and not lights and place not in (None, "studio"):

@@ -13,6 +13,7 @@ from safelight.engines.mini.words import (
     COUNTERS,
     HOUSES,
     RAISED,
+    SEATS,
     SIZES,
     WORN,
 )
@@ -77,10 +78,10 @@ def relate(sentence: Sentence, numbers: dict[Mark, int]) -> tuple[Relation, ...]
 
 def is_spot(sentence: Sentence, mark: Mark) -> bool:
     """왼쪽에 and 오른쪽에 alone say where in the picture, after a noun where beside it."""
-    if (mark.kind, sentence.words[mark.start].isascii()) != ("relation", False):
+    if mark.kind != "relation" or mark.value not in ("left", "right"):
         return False
-    if mark.value not in ("left", "right"):
-        return False
+    if sentence.words[mark.start].isascii():  # "on the left side of the picture"
+        return not _object(sentence, mark)
     before = sentence.before(mark)
     opened = sentence.marks[0].value in ("left", "right")
     return not before or opened or sentence.ending(before[-1]) in SUBJECT
@@ -186,7 +187,7 @@ def _korean(
 
 def _is_apart(sentence: Sentence, thing: Mark, mark: Mark) -> bool:
     kinds = {other.kind for other in sentence.between(thing, mark)}
-    return bool(kinds & {"relation", "inverse", "spot", *NAMING})
+    return bool(kinds & ({"relation", "inverse", "spot", *NAMING} - {"part"}))
 
 
 def _listed(sentence: Sentence, before: list[Mark], kind: str) -> list[Mark]:
@@ -233,8 +234,8 @@ def _pairs(whos: list[Mark], kind: str, whoms: list[Mark]) -> Iterator[tuple[Mar
     for who in whos:
         for whom in whoms:
             if told := _told(who.value, kind, whom.value):
-                who_is_worn = told == "worn"
-                yield (whom, "wearing", who) if who_is_worn else (who, told, whom)
+                turned = {"worn": "wearing", "filled": "inside"}.get(told)
+                yield (whom, turned, who) if turned else (who, told, whom)
 
 
 def _told(who: str, kind: str, whom: str) -> str | None:
@@ -245,10 +246,12 @@ def _told(who: str, kind: str, whom: str) -> str | None:
         return "worn"
     if kind in ("with", "inside") and whom in WORN and who in BEINGS:
         return "wearing"
+    if kind == "with" and who in CONTAINERS - {"bed"} and whom not in CONTAINERS:
+        return "filled"
     if kind == "with":
         return "holding" if who in BEINGS and _is_handy(whom) else "beside"
     if kind == "inside":
-        return "inside" if whom in CONTAINERS | HOUSES else None
+        return "inside" if whom in CONTAINERS | HOUSES | set(SEATS) else None
     if kind == "above" and who not in AIRY | BEINGS and whom in AIRY:
         return "above"
     return kind

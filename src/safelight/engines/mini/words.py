@@ -8,7 +8,7 @@ from importlib.resources import files
 from itertools import chain
 from typing import Any
 
-READ_WORDS = 60
+READ_WORDS = 80
 READ_CHARACTERS = 1500  # of the prompt's beginning; what comes later rarely names the subject
 HANGING = re.compile(r"(?<=[\u30a1-\u30fc\u4e00-\u9fff])([\u3041-\u3096]+|[的在和])")
 
@@ -18,6 +18,8 @@ SYNTAX = re.compile(
     r"--\w+(\s+[\d.:]+)?|<[^<>\s]{1,60}>|:\d+\.\d+|\b\d+\s?:\s?\d+\b|\bf/\d+(\.\d+)?"
     r"|\b\d+\s?mm\b|\biso\s?\d+\b|\bv\s?\d\b"
 )
+PAUSE = re.compile(r"[,.;:!?()\[\]{}|/、。，…·\x1f]")
+TOKEN = re.compile(r"[\w'’-]+|" + PAUSE.pattern)
 # Where a Korean noun ends and where it is begins: 상자안에.
 PLACED = re.compile(
     r"(?<=[가-힣])(위에|위의|안에|안의|앞에|앞의|뒤에|뒤의|옆에|옆의|밑에|아래에)(?![가-힣])"
@@ -76,6 +78,7 @@ SENSES = tuple(
     Sense(entry["word"], tuple(_phrases(entry["near"])), entry.get("label"), entry.get("otherwise"))
     for entry in _said["sense"]
 )
+GENERIC = frozenset(_phrases(_said["generic"]["all"]))
 WORN = _table(_said["worn"])  # label → where on the body
 BEINGS = _all(_said["being"])
 RAISED, AIRY = _all(_said["raised"]), _all(_said["airy"])
@@ -86,15 +89,38 @@ SEATS = {label: float(depth) for label, depth in _table(_said["seat"]).items()}
 SIZES = {label: float(size) for label, size in _table(_said["size"]).items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A prompt's words, and the numbers of those after a comma and of those with 's."""
+
+    words: list[str]
+    breaks: frozenset[int]
+    owners: frozenset[int]
+
+
 def split(prompt: str) -> list[str]:
     """Lower-case words; an emoji becomes its Unicode name, 雪の中 becomes 雪 中."""
+    return read(prompt).words
+
+
+def read(prompt: str) -> Text:
     text = unicodedata.normalize("NFKC", prompt[:READ_CHARACTERS]).lower()
     text = COUNTED.sub(r"\1 \2", PLACED.sub(r" \1", SYNTAX.sub(" ", text)))
     spoken = HANGING.sub(" ", "".join(_spoken(character) for character in text))
-    words = (
-        part.strip("'’-_") for word in re.findall(r"[\w'’-]+", spoken) for part in _parts(word)
-    )
-    return [re.sub("['’]s$", "", word) for word in words if word][:READ_WORDS]
+    words, breaks, owners = list[str](), set[int](), set[int]()
+    for token in TOKEN.findall(spoken):
+        if PAUSE.match(token):
+            breaks.add(len(words))
+            continue
+        for part in _parts(token):
+            stripped = part.strip("'’-_")
+            word = re.sub("['’]s$", "", stripped)
+            if word != stripped:
+                owners.add(len(words))
+            words += [word] if word else []
+        if len(words) >= READ_WORDS:
+            break
+    return Text(words[:READ_WORDS], frozenset(breaks), frozenset(owners))
 
 
 def _parts(word: str) -> list[str]:
@@ -106,4 +132,4 @@ def _parts(word: str) -> list[str]:
 def _spoken(character: str) -> str:
     if unicodedata.category(character) != "So":
         return character
-    return f" {unicodedata.name(character, '').lower()} "
+    return f" \x1f {unicodedata.name(character, '').lower()} \x1f "
