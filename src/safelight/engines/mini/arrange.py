@@ -14,8 +14,11 @@ from safelight.engines.mini.upscale import Cutout
 
 SIZES = {1: 0.6, 2: 0.5, 3: 0.44}  # of a thing, in heights, by how many stand in its row
 MANY_SIZE = 0.4
+MOST_ROWS = 3
 ROW_DEPTH = 0.15  # heights between the feet of one row and the next
+HIGHEST_FOOT = 0.62  # heights: the back row stands below the horizon
 HEADROOM = 0.05  # heights that stay free above
+MOST_DEPTH = 0.2  # heights above the ground's front from which a thing is in the air
 FAR = 0.4  # of its size, for what stands in the distance
 NEAR = 1.25
 
@@ -72,6 +75,8 @@ def arrange(
         if (spot := idea.subjects[cluster.anchor.thing.subject].spot)
     }
     far = [n for n in spots if spots[n].size < 0.3]
+    lifted = {n for n in spots if spots[n].foot < scene.stand - MOST_DEPTH}
+    row = [cluster.lifted() if n in lifted else cluster for n, cluster in enumerate(row)]
     placed += [_stand(row[n], spots[n], frame) for n in far]
     free = [cluster for number, cluster in enumerate(row) if number not in spots]
     placed += _in_rows(free, scene, frame, random, bound, idea.zoom)
@@ -99,7 +104,7 @@ def _rows(number: int, aspect: float, bound: bool) -> list[Row]:
     """Spread things over as few rows as fit, the longer ones in front; `bound` to one row."""
     if number == 0:
         return []
-    fit = number if bound else max(1, min(5, round(2.7 * aspect + 0.8)))
+    fit = number if bound else max(1, min(5, round(2.7 * aspect + 0.8)), -(-number // MOST_ROWS))
     rows = -(-number // fit)
     numbers = [number // rows + (row >= rows - number % rows) for row in range(rows)]
     return [Row(number, max(numbers), rows - 1 - row, rows) for row, number in enumerate(numbers)]
@@ -143,7 +148,8 @@ def _grounded(
     if scene.afloat:
         middle = 0.5 + (0.5 * (row.rows - 1) - row.behind) * 0.9 / row.rows
         return Spot(x, middle + random.normal(0, 0.04 / row.rows) + height / 2, size)
-    return Spot(x, scene.stand - ROW_DEPTH * row.behind - random.uniform(0, 0.025), size)
+    depth = min(ROW_DEPTH, (scene.stand - HIGHEST_FOOT) / max(1, row.rows - 1))
+    return Spot(x, scene.stand - depth * row.behind - random.uniform(0, 0.025), size)
 
 
 def _share(cluster: Cluster, beside: int) -> float:

@@ -38,9 +38,13 @@ def _bonds(things: Sequence[Thing], relations: Sequence[Relation]) -> dict[int, 
         held, holders = (whoms, whos) if reverse else (whos, whoms)
         kind = "canopy" if reverse and relation.kind == "under" else relation.kind
         paired = kind in ("wearing", "holding", "riding") and len(holders) > 1
-        for index, number in enumerate(held):
+        rivals = [r for r in relations if r.kind == relation.kind and r.whom == relation.whom]
+        free = [number for number in held if number not in bonds]
+        if reverse and len(rivals) > 1:  # a dog and a cat wearing crowns: one each
+            free = free[: len(holders)]
+        for index, number in enumerate(free):
             anchor = holders[index % len(holders)] if paired else holders[0]
-            if number not in bonds and not _leads_to(anchor, number, bonds):
+            if not _leads_to(anchor, number, bonds):
                 bonds[number] = Bond(number, kind, anchor)
     return {number: _shared(bond, bonds) for number, bond in bonds.items()}
 

@@ -186,7 +186,10 @@ def _raised(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
     hand = top + (0.78 if silhouette.is_bust else 0.6) * (bottom - top)
     x, y = _point(holder, silhouette.edge(hand, side), hand)
     width, height = _extent(other.anchor)
-    return cluster.with_(_set(other, x + side * 0.22 * width, y + 0.06 * height), front=True)
+    return cluster.with_(
+        _set(other, x + side * (0.22 + 0.35 * (bond.index // 2)) * width, y + 0.06 * height),
+        front=True,
+    )
 
 
 def _extent(part: Part) -> tuple[float, float]:

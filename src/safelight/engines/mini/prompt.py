@@ -7,7 +7,7 @@ from itertools import pairwise, takewhile
 from safelight.engines.mini.idea import Idea, Relation, Setting, Subject
 from safelight.engines.mini.lexicon import Lexicon, inflections
 from safelight.engines.mini.marks import EMPTY_PLACES, NAMING, Mark, marks_of
-from safelight.engines.mini.relations import Sentence, is_spot, relate
+from safelight.engines.mini.relations import CARRIED, Sentence, is_spot, relate
 from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, PLAIN, SETTINGS, read
 
 MOST_SUBJECTS = 5  # different things
@@ -133,7 +133,7 @@ def _subjects(sentence: Sentence, used: set[Mark]) -> tuple[list[Subject], dict[
     room, subjects, numbers = MOST_SPRITES, list[Subject](), dict[Mark, int]()
     marks = [mark for mark in sentence.marks if mark not in used or mark.kind != "colour"]
     spots = dict(_spots(sentence))
-    for thing in sentence.things:
+    for at, thing in enumerate(sentence.things):
         colour = _colour_of(thing, marks, sentence.words)
         label = sentence.lexicon.in_colour(thing.value, colour) if colour else thing.value
         colour = colour or SETTINGS["colour"].get(label.split()[0].lower())
@@ -143,7 +143,8 @@ def _subjects(sentence: Sentence, used: set[Mark]) -> tuple[list[Subject], dict[
             continue
         if len(subjects) == MOST_SUBJECTS or room == 0:
             continue
-        count = min(room, _count_of(thing, sentence))
+        waiting = min(len(sentence.things[at + 1 :]), MOST_SUBJECTS - len(subjects) - 1)
+        count = max(1, min(room - waiting, _count_of(thing, sentence)))
         room -= count
         numbers[thing] = len(subjects)
         scale = _scale_of(thing, sentence.marks)
@@ -174,11 +175,16 @@ def _possible(relations: tuple[Relation, ...]) -> tuple[Relation, ...]:
 
 def _matched(subjects: list[Subject], relations: tuple[Relation, ...]) -> list[Subject]:
     """Three cats wearing hats wear one each, however many "hats" are."""
-    for relation in relations:
-        if relation.kind in ("wearing", "holding", "riding"):
-            others = sum(s.count for n, s in enumerate(subjects) if n != relation.whom)
-            count = max(1, min(subjects[relation.who].count, MOST_SPRITES - others))
-            subjects[relation.whom] = replace(subjects[relation.whom], count=count)
+    for whom, subject in enumerate(subjects):
+        kinds = {r.kind for r in relations if r.whom == whom and r.kind in CARRIED}
+        if not kinds:
+            continue
+        whos = {r.who for r in relations if r.whom == whom and r.kind in CARRIED}
+        count = sum(subjects[who].count for who in whos)
+        if kinds == {"holding"} and count == 1:
+            continue  # a girl may hold three balloons
+        others = sum(s.count for n, s in enumerate(subjects) if n != whom)
+        subjects[whom] = replace(subject, count=max(1, min(count, MOST_SPRITES - others)))
     return subjects
 
 
@@ -187,6 +193,9 @@ def _colour_of(thing: Mark, marks: list[Mark], words: list[str]) -> str | None:
     for mark in reversed([mark for mark in marks if mark.stop <= thing.start]):
         if mark.kind in (*NAMING, "relation") or thing.start - mark.stop > 3:
             break
+        between = words[mark.stop : thing.start]
+        if mark.kind == "colour" and {"a", "an", "the"} & set(between):
+            break  # it was said of what came before
         if mark.kind == "colour" and words[mark.stop] not in OF_A_PART:
             joined = mark.start > 1 and words[mark.start - 1] == "and"
             first = next((m for m in marks if m.stop == mark.start - 1), None) if joined else None
@@ -230,12 +239,20 @@ def _spots(sentence: Sentence) -> Iterator[tuple[Mark, str]]:
         if mark.kind != "spot" and not is_spot(sentence, mark):
             continue
         spot = {"left": "0.22 -", "right": "0.78 -"}.get(mark.value, mark.value)
+        if _is_scenery(sentence, mark):
+            continue
         before, after = sentence.before(mark), sentence.after(mark)
         leading = leading or not before
         if before and not (leading and after):
             yield before[-1], spot
         elif after:
             yield after[0], spot
+
+
+def _is_scenery(sentence: Sentence, spot: Mark) -> bool:
+    """Does it speak of the scene: "the sun in the top left corner"?"""
+    named = [m for m in sentence.marks if m.kind in NAMING and m.stop <= spot.start]
+    return bool(named) and named[-1] not in sentence.things and named[-1].kind != "part"
 
 
 def _count_of(thing: Mark, sentence: Sentence) -> int:

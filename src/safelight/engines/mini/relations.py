@@ -104,7 +104,8 @@ def _english(
         whos, whoms = whoms, whos[:1]
     if mark.value != "between" and len(whoms) > 1 and not _shares(mark.value, whoms):
         whoms = whoms[:1]
-    if mark.value in CARRIED:
+    plural = any(sentence.words[whom.stop - 1].endswith("s") for whom in whoms)
+    if mark.value in CARRIED and not (plural and mark.value == "wearing"):
         whos = whos[-1:]
     yield from _pairs(whos, mark.value, whoms)
 
