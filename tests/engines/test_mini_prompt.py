@@ -127,3 +127,122 @@ def test_reading_18000_characters_takes_little_time(lexicon: Lexicon, word: str)
     began = time.perf_counter()
     parse((word * 18000)[:18000], lexicon)
     assert time.perf_counter() - began < 2  # tenfold room for a busy machine
+
+
+# What a phrase says besides its nouns
+
+
+@pytest.mark.parametrize(
+    ("prompt", "colours"),
+    [
+        ("a red car and a blue house", {"automobile": "red", "house": "blue"}),
+        ("빨간 차와 파란 집", {"automobile": "red", "house": "blue"}),
+        ("a car that is red", {"automobile": "red"}),
+        ("the car is blue and the house is yellow", {"automobile": "blue", "house": "yellow"}),
+        ("a red-roofed house", {"house": None}),
+        ("a white cat with blue eyes", {"cat": "white"}),
+        ("파란 눈의 고양이", {"cat": None}),
+    ],
+)
+def test_a_colour_is_bound_to_its_own_noun(
+    lexicon: Lexicon, prompt: str, colours: dict[str, str | None]
+):
+    assert {s.label: s.colour for s in parse(prompt, lexicon).subjects} == colours
+
+
+def test_two_things_of_one_kind_in_two_colours_are_two_things(lexicon: Lexicon):
+    assert parse("a red car and a blue car", lexicon).subjects == (
+        Subject("automobile", "red"),
+        Subject("automobile", "blue"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count"),
+    [
+        ("cats", 3),
+        ("a pair of cats", 2),
+        ("several cats", 4),
+        ("a dozen cats", 9),
+        ("twenty cats", 9),
+        ("4 cats", 4),
+        ("고양이들", 3),
+        ("고양이 3마리", 3),
+        ("고양이 세마리", 3),
+        ("a cat --ar 16:9 --v 6", 1),
+        ("a cat, 35mm, f/1.8, 8k", 1),
+    ],
+)
+def test_counts_are_read_from_words_digits_and_plurals(lexicon: Lexicon, prompt: str, count: int):
+    assert parse(prompt, lexicon).subjects == (Subject("cat", count=count),)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["a cat without a hat", "a cat, no dogs", "모자 없는 고양이", "a cat with no people or cars"],
+)
+def test_what_is_denied_is_left_out(lexicon: Lexicon, prompt: str):
+    assert parse(prompt, lexicon) == Idea((Subject("cat"),))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "label"),
+    [
+        ("a wireless mouse on a keyboard", "computer mouse"),
+        ("a mouse in a field", "mouse"),
+        ("an orange on a plate", "tangerine"),
+        ("배와 사과가 담긴 접시", "pear"),
+        ("호수 위의 배", "sailboat"),
+        ("따뜻한 차 한 잔", "teacup without handle"),
+        ("길가의 빨간 차", "automobile"),
+        ("구운 밤", "chestnut"),
+        ("a crane at a construction site", "building construction"),
+        ("개 두 마리", "dog"),
+    ],
+)
+def test_a_word_with_two_meanings_is_told_by_its_company(lexicon: Lexicon, prompt: str, label: str):
+    assert parse(prompt, lexicon).subjects[0].label == label
+
+
+def test_of_two_nouns_in_a_row_the_last_is_meant(lexicon: Lexicon):
+    assert parse("a rubber duck", lexicon).subjects == (Subject("duck"),)
+    assert parse("a snowman with a carrot nose", lexicon).subjects == (Subject("snowman"),)
+    assert parse("a baby elephant", lexicon).subjects == (Subject("elephant", scale=0.65),)
+    assert len(parse("cat, dog", lexicon).subjects) == 2
+
+
+@pytest.mark.parametrize(
+    ("prompt", "spot"),
+    [
+        ("a bird in the top left corner", "0.2 0.22"),
+        ("왼쪽 위에 새", "0.2 0.22"),
+        ("a bird in the distance", "- far"),
+        ("in the center a bird", "0.5 0.5"),
+    ],
+)
+def test_a_place_in_the_picture_is_read(lexicon: Lexicon, prompt: str, spot: str):
+    assert parse(prompt, lexicon).subjects == (Subject("bird", spot=spot),)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "styles"),
+    [
+        ("a black and white photo of a cat", ("mono",)),
+        ("수채화로 그린 고양이", ("watercolour",)),
+        ("a cat, pixel art, vintage", ("pixel", "vintage")),
+        ("an anime cat, octane render", ()),
+    ],
+)
+def test_styles_that_can_be_done_are_read_and_others_ignored(
+    lexicon: Lexicon, prompt: str, styles: tuple[str, ...]
+):
+    idea = parse(prompt, lexicon)
+    assert idea.styles == styles
+    assert [subject.label for subject in idea.subjects] == ["cat"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "zoom"), [("close-up of a cat", 1.5), ("wide shot of a cat", 0.55)]
+)
+def test_the_camera_comes_near_or_goes_away(lexicon: Lexicon, prompt: str, zoom: float):
+    assert parse(prompt, lexicon).zoom == zoom

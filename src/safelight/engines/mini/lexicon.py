@@ -13,6 +13,7 @@ from safelight.engines.mini.words import ALIASES, PARTICLES, SETTINGS
 Floats = npt.NDArray[np.floating[Any]]
 Encode = Callable[[Sequence[str]], Floats]  # texts → unit vectors [texts, 512]
 
+ADJECTIVAL = ("한", "운", "는", "던")  # Korean tags that end so name no thing: 달콤한
 TAG_NEARNESS = 0.42  # a tag counts as a name only when it is about this near to the label's own
 
 
@@ -42,6 +43,10 @@ class Lexicon:
             if form in self._number:
                 return self.labels[self._number[form]]
         return next((self.labels[self._tags[form]] for form in forms if self._is_name(form)), None)
+
+    def is_word(self, word: str) -> bool:
+        """Does it name a thing as it stands, without a particle to take off?"""
+        return word in self._aliases or word in self._number or word in self._tags
 
     def is_label(self, name: str) -> bool:
         return name.lower() in self._number
@@ -74,7 +79,7 @@ class Lexicon:
         return label
 
     def _is_name(self, tag: str) -> bool:
-        if tag not in self._tags or tag.endswith("ing"):
+        if tag not in self._tags or tag.endswith(("ing", *ADJECTIVAL)):
             return False
         captions = self._vectors[self._owner == self._tags[tag]]
         return float((captions @ self.encode([tag])[0]).max()) >= TAG_NEARNESS

@@ -18,6 +18,7 @@ from safelight.engines.mini.words import (
     SAYINGS,
     SENSES,
     SETTINGS,
+    VERBAL,
     Sense,
     Text,
 )
@@ -31,6 +32,7 @@ HARD = re.compile("[a-z가-힣]")
 NAMING = ("label", "place", "light", "weather", "backdrop", "part")
 EMPTY_PLACES = ("studio", "room")
 ARTICLES = ("a", "an", "the", "one", "this", "that", "fresh", "ripe", "sliced", "juicy")
+ADVERBS = ("on", "in", "at", "under", "above", "over", "by", "near", "underwater", "indoors")
 SENSE_REACH = 3  # words to each side in which a part of a body is told from its homonym
 
 
@@ -45,13 +47,12 @@ class Mark:
 
 
 TABLES = RELATIONS | SAYINGS
-VERBAL = tuple("는은을른던고며서다한된운인린진런란")  # how Korean verbs and adjectives end
 
 
 def marks_of(text: Text, lexicon: Lexicon) -> list[Mark]:
     """The marks of a prompt, without what it says shall be missing."""
     words = text.words
-    marks = _compounds(list(_scan(words, lexicon)), text)
+    marks = _compounds(list(_scan(words, lexicon)), text, lexicon)
     marks = [_orange(words, marks, index) for index in range(len(marks))]
     marks = _guess(words, _without_parts(_without_absent(marks, words), words, lexicon), lexicon)
     return marks
@@ -79,20 +80,24 @@ def _scan(words: list[str], lexicon: Lexicon) -> Iterator[Mark]:
         start = stop
 
 
-def _compounds(marks: list[Mark], text: Text) -> list[Mark]:
+def _compounds(marks: list[Mark], text: Text, lexicon: Lexicon) -> list[Mark]:
     """Of two nouns in a row the last is meant: a rubber duck, a paper boat, a carrot nose."""
     dropped: set[Mark] = set()
     kept = {mark: mark for mark in marks}
     for one, other in pairwise(marks):
         joined = other.start not in text.breaks and one.start not in text.owners
-        english = text.words[one.start].isascii() and text.words[other.start].isascii()
-        if one.kind != "label" or not joined or not english or one.value == other.value:
+        first, last = text.words[one.stop - 1], text.words[other.start]
+        if one.kind != "label" or not joined or one.value == other.value:
+            continue
+        if not first.isascii() and (other.kind == "part" or not lexicon.is_word(first)):
+            continue  # 고양이가, 고양이 머리
+        if first.isascii() != last.isascii():
             continue
         if text.words[one.start] == "baby" and other.kind == "label":
             kept[one] = replace(one, kind="scale", value="0.65")
         elif other.kind == "label":
             dropped.add(other if other.value in GENERIC else one)
-        elif other.kind == "part":
+        elif other.kind == "part" or (other.kind == "place" and last not in ADVERBS):
             dropped.add(one)
     return [kept[mark] for mark in marks if mark not in dropped]
 
@@ -108,7 +113,7 @@ def _meaning(phrase: str, lexicon: Lexicon) -> tuple[str, str] | None:
     """(kind, value) of a phrase; what a table knows by heart goes before what the lexicon draws."""
     forms = inflections(phrase)
     for kind, table in TABLES.items():
-        for form in forms if kind == "style" else (phrase,):
+        for form in forms if kind == "style" else (phrase, phrase.removesuffix("는")):
             if form in table:
                 return kind, table[form]
     for form in forms:

@@ -194,7 +194,9 @@ def _colour_of(thing: Mark, marks: list[Mark], words: list[str]) -> str | None:
         if mark.kind in (*NAMING, "relation") or thing.start - mark.stop > 3:
             break
         between = words[mark.stop : thing.start]
-        if mark.kind == "colour" and {"a", "an", "the"} & set(between):
+        if mark.kind == "colour" and (
+            {"a", "an", "the"} & set(between) or _predicates(mark, words)
+        ):
             break  # it was said of what came before
         if mark.kind == "colour" and words[mark.stop] not in OF_A_PART:
             joined = mark.start > 1 and words[mark.start - 1] == "and"
@@ -213,12 +215,19 @@ def _colour_after(thing: Mark, marks: list[Mark], words: list[str]) -> str | Non
         if mark.kind == "colour":
             link = words[thing.stop : mark.start]
             after = next((m for m in marks if m.start >= mark.stop), None)
-            free = after is None or after.kind not in ("colour", *NAMING)
+            free = (
+                _predicates(mark, words) or after is None or after.kind not in ("colour", *NAMING)
+            )
             korean = not words[mark.start].isascii() and words[thing.stop - 1].endswith(
                 ("이", "가", "은", "는")
             )
             return mark.value if free and (korean or {"is", "are", "in"} & set(link)) else None
     return None
+
+
+def _predicates(mark: Mark, words: list[str]) -> bool:
+    """검은색이고: does the sentence about the thing before end with it?"""
+    return words[mark.stop - 1].endswith(("이고", "이며", "이다", "입니다", "이지만"))
 
 
 def _scale_of(thing: Mark, marks: list[Mark]) -> float:

@@ -98,6 +98,8 @@ def _english(
         if sentence.words[mark.start] == "with" and _is_settled(sentence, before[-1], mark):
             return
         whos = _group(sentence, _climb(before[-1], mark, earlier), before)
+    elif mark.kind == "inverse":
+        return
     else:  # "next to the house is a tree"
         whos = sentence.after(whoms[-1])[:1]
     if mark.kind == "inverse":
@@ -177,6 +179,9 @@ def _korean(
 ) -> Iterator[tuple[Mark, str, Mark]]:
     before = sentence.before(mark)
     if not before or _is_apart(sentence, before[-1], mark):
+        return
+    if mark.kind == "inverse":  # 딸기가 가득한 바구니
+        yield from _pairs(before[-1:], mark.value, sentence.after(mark)[:1])
         return
     wanted = 2 if mark.value == "between" else 1
     whoms = before[-wanted:]

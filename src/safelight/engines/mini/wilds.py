@@ -105,9 +105,10 @@ def _autumn(site: Site) -> tuple[list[Layer], float]:
 def _crowns(line: Floats, foot: float, colour: Rgb) -> Layer:
     """A band of foliage: from its skyline down to `foot`, darker below."""
     highest = float(line.min())
+    lowest = foot + 0.6 * (float(line.max()) - highest)
 
     def paint(strip: Strip) -> None:
-        if not strip.within(highest, foot + 0.05):
+        if not strip.within(highest - 0.01, lowest):
             return
         ragged = foot + 0.6 * (line[None] - highest) - 0.03
         pixels = strip.frame.height

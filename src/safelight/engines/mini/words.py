@@ -68,6 +68,7 @@ FLYING = frozenset(_phrases(_known["flying"]))
 AIRBORNE = frozenset(_phrases(_known["airborne"]))
 PLAIN = frozenset(_phrases(_known["plain"]))
 BACKDROP = frozenset(_phrases(_known["backdrop"]))
+VERBAL = tuple("는은을른던고며서다한된운인린진런란")  # how Korean verbs and adjectives end
 COUNTERS = frozenset(_phrases(_known["counters"]))
 PARTICLES = tuple(_phrases(_known["particles"]))
 
