@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -12,6 +13,7 @@ from safelight.engines.mini.lexicon import Floats
 from safelight.engines.mini.scenes import Scene
 
 SHADOW_COLOUR = (14, 11, 26)
+SLANT = 0.45  # of the shadow, at its strongest
 SHADOW_PIXELS = 128  # side of the blurred silhouette that shadows are stretched from
 
 
@@ -37,7 +39,7 @@ class _Decal:
         )
 
 
-def _shadow(thing: Placed) -> _Decal:
+def _shadow(thing: Placed, sun: float) -> _Decal:
     """The silhouette, blurred and flattened onto the ground; darkest where the thing touches it."""
     margin = SHADOW_PIXELS // 4
     inner = SHADOW_PIXELS - 2 * margin
@@ -45,6 +47,15 @@ def _shadow(thing: Placed) -> _Decal:
     mask = Image.new("F", (SHADOW_PIXELS, SHADOW_PIXELS))
     mask.paste(
         thing.cutout.alpha.crop((left, top, right, bottom)).resize((inner, inner)), (margin, margin)
+    )
+    # the farther from the ground, the farther away from the light
+    slant = sun * SLANT
+    foot = SHADOW_PIXELS - margin
+    mask = mask.transform(
+        mask.size,
+        Image.Transform.AFFINE,
+        (1, -slant, slant * foot, 0, 1, 0),
+        Image.Resampling.BILINEAR,
     )
     wide = Image.fromarray((np.asarray(mask) * 255).clip(0, 255).astype(np.uint8))
     soft = np.asarray(wide.filter(ImageFilter.GaussianBlur(9)), np.float32) / 255
@@ -55,9 +66,9 @@ def _shadow(thing: Placed) -> _Decal:
     width = round((right - left) * scale * SHADOW_PIXELS / inner * 0.96)
     height = max(4, round(width * 0.2))
     centre = thing.left + (left + right) / 2 * scale
-    foot = thing.top + bottom * scale
+    ground = thing.top + bottom * scale
     return _Decal(
-        shade, 1.0, None, round(centre - width / 2), round(foot - 0.68 * height), width, height
+        shade, 1.0, None, round(centre - width / 2), round(ground - 0.68 * height), width, height
     )
 
 
@@ -87,20 +98,24 @@ def _cut(image: Image.Image, decal: _Decal, window: tuple[int, int, int, int]) -
     return image.resize((right - left, bottom - top), Image.Resampling.BICUBIC, box=box)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """The scene with the things in their places, ready to be painted strip by strip."""
 
     scene: Scene
     things: Sequence[Placed]
 
+    @cached_property
+    def _shadows(self) -> list[_Decal]:
+        if self.scene.afloat:
+            return []
+        return [_shadow(thing, self.scene.sun) for thing in self.things if not thing.lifted]
+
     def paint(self, strip: Strip) -> None:
         for layer in self.scene.behind:
             layer(strip)
-        if not self.scene.afloat:
-            for thing in self.things:
-                if not thing.lifted:
-                    _lay(strip, _shadow(thing), None)
+        for shadow in self._shadows:
+            _lay(strip, shadow, None)
         for thing in self.things:
             _lay(strip, _Decal.of(thing), self.scene.light)
         for layer in self.scene.before:

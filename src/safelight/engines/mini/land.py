@@ -221,3 +221,26 @@ def planks(frame: Frame, random: np.random.Generator, top: float, colours: Palet
         strip.blend((1 - np.abs(seam - 0.02) * 45).clip(0, 1) * 0.5 * (below > 0.04), dark)
 
     return paint
+
+
+def reflection(
+    frame: Frame, random: np.random.Generator, horizon: float, lines: list[tuple[Floats, Rgb]]
+) -> Layer:
+    """Skylines upside down in water, torn by its ripples and fading towards the viewer."""
+    phase = random.random() * 6.28
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(horizon, 1):
+            return
+        below = strip.y - horizon
+        sway = 0.012 * np.sin(170 * np.log1p(5 * below.clip(0)) + phase) * (0.3 + 3 * below)
+        pixels = strip.frame.width / strip.frame.aspect
+        columns = np.arange(strip.frame.width)[None] + np.round(sway * pixels).astype(np.int64)
+        columns = columns.clip(0, strip.frame.width - 1)
+        fade = 0.55 * (1 - below / 0.42).clip(0, 1) * (below > 0)
+        for line, colour in lines:
+            mirrored = 2 * horizon - line[columns]
+            mask = ((mirrored - strip.y) * strip.frame.height + 0.5).clip(0, 1) * fade
+            strip.blend(mask.astype(np.float32), colour)
+
+    return paint

@@ -105,6 +105,7 @@ def _lake(site: Site) -> tuple[list[Layer], float]:
     far = mix(far, site.earth((46, 84, 62)), 0.35)
     glint = mix(site.colours.low, (255, 255, 255), 0.2)
     layers.append(land.water(site.frame, site.random, horizon, near, far, glint))
+    layers.append(land.reflection(site.frame, site.random, horizon, site.mirrored))
     if site.setting.light != "day":
         layers.append(land.glitter(site.frame, site.random, horizon, sun, site.colours.light))
     return layers + _mist(site, horizon), 0.84

@@ -11,6 +11,7 @@ from safelight.engines.mini.palette import PAINTS, STUDIO, Rgb, mix, palette
 from safelight.engines.mini.places import PLACES
 from safelight.engines.mini.terrain import Site
 
+FROM_THE_LEFT = -0.35
 INDOORS = tuple(interiors.PLACES)
 UNLIT = ("space", "moon", *INDOORS)  # the hour changes nothing of what stands there
 SHELTERED = ("space", "moon", "mars", "underwater", "cave", *INDOORS)  # nothing falls there
@@ -25,6 +26,7 @@ class Scene:
     stand: float  # height of the ground that things stand on
     afloat: bool  # nothing to stand on: things hover around the middle
     light: Rgb  # factors on the colours of things
+    sun: float = FROM_THE_LEFT  # from which side the light falls: -1 left, 1 right
 
 
 def build(setting: Setting, frame: Frame, random: np.random.Generator, alone: bool) -> Scene:
@@ -35,7 +37,9 @@ def build(setting: Setting, frame: Frame, random: np.random.Generator, alone: bo
         return _studio(setting, frame, random)
     if setting.place == "studio":
         return _studio(setting, frame, random)
-    site = Site(frame, random, palette(setting, random), setting)
+    sun = frame.aspect * random.uniform(0.22, 0.78)
+    site = Site(frame, random, palette(setting, random), setting, sun)
+    shines = (setting.light != "day" or setting.celestial) and not {"rain", "fog"} & setting.weather
     place = setting.place or ("mountain" if alone else "field")
     layers, stand = PLACES[place](site)
     ambient = np.array(site.colours.ambient)
@@ -48,6 +52,7 @@ def build(setting: Setting, frame: Frame, random: np.random.Generator, alone: bo
         stand=stand,
         afloat=place in ("space", "sky", "underwater"),
         light=(1.0, 1.0, 1.0) if place in UNLIT else (red, green, blue),
+        sun=2.4 * (sun / frame.aspect - 0.5) if shines and place not in UNLIT else FROM_THE_LEFT,
     )
 
 

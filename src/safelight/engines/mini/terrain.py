@@ -1,6 +1,6 @@
 """What every painted place is built from: its sky, its far mountains, its woods."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class Site:
     random: np.random.Generator
     colours: Palette
     setting: Setting
+    sun: float  # where the sun or the moon stands, in heights from the left
+    mirrored: list[tuple[Floats, Rgb]] = field(default_factory=list)  # skylines, for still water
 
     @property
     def snowy(self) -> bool:
@@ -45,7 +47,7 @@ def heavens(site: Site, horizon: float, sinking: float = 0.0) -> tuple[list[Laye
     colours, setting, random, frame = site.colours, site.setting, site.random, site.frame
     stops = [(0.0, colours.top), (0.55 * horizon, colours.middle), (horizon, colours.low)]
     layers = [sky.gradient(stops)]
-    x = frame.aspect * random.uniform(0.22, 0.78)
+    x = site.sun
     clear = not {"rain", "fog"} & setting.weather
     if setting.light == "night" and clear:
         layers.append(sky.stars(frame, random, 420, horizon))
@@ -72,6 +74,7 @@ def ridges(site: Site, horizon: float, number: int, height: float, near: Rgb) ->
         shape = outline(site.frame, site.random, 1.1 + 1.2 * share, octaves=7, ridged=True)
         line = (base - rise * shape).astype(np.float32)
         crest = site.earth(near, 0.72 * (1 - share))
+        site.mirrored.append((line, crest))
         layers.append(
             land.silhouette(
                 line, crest, mix(crest, site.colours.haze, 0.75 - 0.3 * share), 1.25 * rise
