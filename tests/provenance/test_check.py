@@ -181,6 +181,9 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "a gif": lambda: encoded(noise(), "GIF"),
     "chunks of garbage": lambda: noise()[:33] + b"\xff\xff\xff\xffcaBX" + bytes(99),
     "zeros": lambda: bytes(1 << 20),
+    "a PNG of 2.7 million empty chunks": lambda: b"\x89PNG\r\n\x1a\n" + bytes(32_000_000),
+    "a JPEG of 5 million segments": lambda: b"\xff\xd8" + b"\xff\xe1\x00\x04c2" * 5_000_000,
+    "a WebP of 4 million chunks": lambda: b"RIFF\0\0\0\1WEBP" + b"EXIF\0\0\0\0" * 4_000_000,
 }
 
 

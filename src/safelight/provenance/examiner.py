@@ -15,7 +15,7 @@ from safelight.provenance.certificates import Trust
 from safelight.provenance.examining import LENGTH
 from safelight.provenance.likeness import Likeness
 
-EXAMINE_SECONDS = 20.0  # for one file; the largest takes two
+EXAMINE_SECONDS = 10.0  # for one file; the largest takes two
 IDLE_SECONDS = 60.0  # after which the process, and its 70 MB, go
 ANSWER_BYTES_MAX = 1 << 20
 
