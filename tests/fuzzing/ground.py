@@ -20,6 +20,7 @@ SETTINGS = {
     "CONNECTIONS__HEAD_SECONDS": 0.5, "CONNECTIONS__BODY_SECONDS": 0.5,
     "CONNECTIONS__IDLE_SECONDS": 2, "CONNECTIONS__STALLED_SECONDS": 5,
 }  # fmt: skip
+MISTAKE = re.compile(r'Traceback|request \S+ failed|"level":"(error|critical)"')
 THEIRS = "the other account's own words"  # a prompt that no reply to us may hold
 
 
@@ -94,12 +95,9 @@ class Prey:
     def _log(self) -> list[str]:
         text = self.server.log.read_text()
         wrong = []
-        if (
-            "Traceback" in text
-            or "request failed" in text
-            or re.search(r"request \S+ failed", text)
-        ):
-            wrong.append(f"the log tells of a mistake of ours: {text[-3000:]}")
+        for found in list(MISTAKE.finditer(text))[:3]:
+            around = text[max(0, found.start() - 500) : found.end() + 2500]
+            wrong.append(f"the log tells of a mistake of ours: {around}")
         if any(customer.key in text for customer in (self.rich, self.poor, self.other)):
             wrong.append("the log holds a key")
         if THEIRS in text:

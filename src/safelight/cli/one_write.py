@@ -67,7 +67,7 @@ class JoiningTransport:
             return
         if self._held:
             data, self._held = self._held + data, b""
-        self._transport.write(data)
+        self._send(data)
 
     def close(self) -> None:
         self._release()
@@ -76,6 +76,12 @@ class JoiningTransport:
     def _release(self) -> None:
         if self._held:
             data, self._held = self._held, b""
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        # Cut off by its peer or by us, it may be closed before anybody is told that it is lost;
+        # uvloop's would raise then, for strangers to fill the log with.
+        if not self.is_closing():
             self._transport.write(data)
 
     def __getattr__(self, name: str) -> Any:

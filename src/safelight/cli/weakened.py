@@ -25,8 +25,10 @@ def weakened(config: Settings) -> dict[str, Any]:
         "hosts": ANY if ANY in config.hosts else None,
         "provenance.prompt": config.provenance.prompt,
         "provenance.account": config.provenance.account,
-        "torch.download": config.torch.download,
         "moderation.level": "minors" if config.moderation.level == "minors" else None,
+        "moderation.classifier": None if config.moderation.classifier else "off",
+        "connections.proxies": list(config.connections.proxies),
+        "torch.download": config.torch.download,
     }
     return {name: value for name, value in found.items() if value}
 
