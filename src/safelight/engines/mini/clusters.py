@@ -119,8 +119,8 @@ def _shows(cluster: Cluster, subjects: set[int]) -> bool:
 
 def things_of(subjects: Sequence[Subject], cutouts: Sequence[Cutout]) -> list[Thing]:
     """A thing for each time that a subject is seen."""
-    numbers = [n for n, subject in enumerate(subjects) for _ in range(subject.count)]
+    wanted = [(n, subject) for n, subject in enumerate(subjects) for _ in range(subject.count)]
     return [
-        Thing(number, subjects[number].label, subjects[number].scale, cutout)
-        for number, cutout in zip(numbers, cutouts, strict=True)
+        Thing(number, which, subject.label, subject.scale, cutout)
+        for number, ((which, subject), cutout) in enumerate(zip(wanted, cutouts, strict=True))
     ]

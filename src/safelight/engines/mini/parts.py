@@ -1,7 +1,7 @@
 """Things with their places beside each other, in lengths of a cluster's own."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from safelight.engines.mini.upscale import Cutout
 from safelight.engines.mini.words import SIZES
@@ -12,12 +12,13 @@ EVENNESS = 0.6  # 1 would show an ant beside a horse in its true size, 0 as larg
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One thing to be seen: which subject it is, and its picture."""
+    """One thing to be seen: which of all it is, which subject, and its picture."""
 
+    number: int
     subject: int
     label: str
     scale: float
-    cutout: Cutout
+    cutout: Cutout = field(compare=False)
 
     @property
     def size(self) -> float:

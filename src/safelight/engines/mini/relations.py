@@ -150,7 +150,9 @@ def _shares(kind: str, whoms: list[Mark]) -> bool:
 
 def _climb(thing: Mark, mark: Mark, earlier: list[tuple[Mark, str, Mark]]) -> Mark:
     """From what is worn, held or ridden up to the being that does it."""
-    while True:
+    seen: set[Mark] = set()
+    while thing not in seen:
+        seen.add(thing)
         owner = next(((who, kind) for who, kind, whom in earlier if whom == thing), None)
         if owner is None:
             return thing
@@ -160,12 +162,13 @@ def _climb(thing: Mark, mark: Mark, earlier: list[tuple[Mark, str, Mark]]) -> Ma
             thing = who
             continue
         return thing
+    return thing
 
 
 def _group(sentence: Sentence, who: Mark, before: list[Mark]) -> list[Mark]:
     """The thing with those joined to it: "a cat and a dog on a sofa"."""
     group = [who]
-    for thing in reversed(before[: before.index(who)]):
+    for thing in reversed([thing for thing in before if thing.stop <= who.start]):
         values = [mark.value for mark in sentence.between(thing, group[0])]
         kinds = {mark.kind for mark in sentence.between(thing, group[0])}
         if not set(values) & set(CONJUNCTIONS) or kinds & {"relation", "inverse", "spot", *NAMING}:
