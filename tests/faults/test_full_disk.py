@@ -10,6 +10,7 @@ import requests
 from peering import sweep_later
 
 from running import Customer, Server, until
+from safelight.flows.work.settling import AGAIN_SECONDS
 from safelight.jobs import LEASE_SECONDS
 
 PRICE = Decimal("0.45")
@@ -70,16 +71,39 @@ def accepted_again(customer: Customer) -> str | None:
     return str(reply.json()["id"]) if reply.status_code == 200 else None
 
 
+def ending_on_a_full_disk(
+    server: Server, customer: Customer, tries: int, *, room_bytes: int = 4096
+) -> str:
+    """A job that is drawn, and whose end could not be committed so many times."""
+    task_id = customer.ordered("slow")
+    until(lambda: 0 < customer.task(task_id)["progress"] < 95)
+    limit_file_bytes(server, (room_bytes, resource.RLIM_INFINITY))
+    until(lambda: server.log.read_text().count("cannot settle") >= tries)
+    assert customer.task(task_id)["status"] == "processing"
+    return task_id
+
+
+def test_a_finished_picture_outlives_a_database_that_cannot_answer_for_a_moment(
+    start: Callable[..., Server],
+):
+    server = start()
+    customer = server.customer()
+    # The database's log cannot grow; a picture fits.
+    log_bytes = server.config.database_path.with_name("safelight.db-wal").stat().st_size
+    task_id = ending_on_a_full_disk(server, customer, tries=1, room_bytes=log_bytes)
+    limit_file_bytes(server, UNLIMITED)
+    assert customer.finished(task_id)["status"] == "completed"
+    assert '"attempt":2' not in server.log.read_text(), "nothing was drawn again"
+    assert server.balance(customer)["spent"] == PRICE
+    server.assert_books_agree()
+
+
 def test_a_job_whose_end_cannot_be_committed_is_done_again_and_charged_once(
     start: Callable[..., Server],
 ):
     server = start()
     customer = server.customer()
-    task_id = customer.ordered("slow")
-    until(lambda: 0 < customer.task(task_id)["progress"] < 95)
-    limit_file_bytes(server, (4096, resource.RLIM_INFINITY))
-    until(lambda: "cannot settle" in server.log.read_text())
-    assert customer.task(task_id)["status"] == "processing"
+    task_id = ending_on_a_full_disk(server, customer, tries=1 + len(AGAIN_SECONDS))
     limit_file_bytes(server, UNLIMITED)
     assert sweep_later(server, LEASE_SECONDS + 1) == (1, 0)  # nobody renews what is given up
     assert customer.finished(task_id)["status"] == "completed"

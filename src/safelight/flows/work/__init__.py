@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from safelight import jobs, limits, webhooks
+from safelight import jobs, limits
 from safelight.db import Database, Transaction
 from safelight.engines import Engine, Picture
 from safelight.engines.scheduler import Run, Scheduler
@@ -16,10 +16,10 @@ from safelight.flows.work.attempt import Attempt, trail_of
 from safelight.flows.work.filing import Filed, Files, Marking, Prepared
 from safelight.flows.work.progress import Progress
 from safelight.flows.work.review import Review
+from safelight.flows.work.settling import Settling
 from safelight.flows.work.sources import Sources
 from safelight.images import ImageStore
-from safelight.jobs import Job, State, ending, told
-from safelight.moderation import Refused
+from safelight.jobs import Job, told
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import Generated
 from safelight.telemetry.tracing import Tracer
@@ -85,6 +85,7 @@ class Worker:
         self._storing = asyncio.Semaphore(STORING_JOBS_MAX)
         self._places = asyncio.Semaphore(settings.jobs_max)
         self._scheduler = Scheduler()
+        self._settling = Settling(db, self._files, review, settings.defaults, tell)
 
     async def run(self) -> None:
         """Work until drained. Raises Stuck when an engine cannot be stopped."""
@@ -180,7 +181,7 @@ class Worker:
             with attempt.trail.stage("fetch"):
                 attempt.job = await self._sources.bring(attempt.job)
         except EngineError as error:
-            await self._settle(attempt, self._fail(attempt.job, error))
+            await self._fail(attempt, error)
             return False
         except Unavailable as error:  # then its lease ends by itself
             log.error("job %s: cannot look for its picture: %s", attempt.job.id, error.__cause__)
@@ -203,10 +204,10 @@ class Worker:
             return pictures
         except Cancelled:
             if attempt.refusal is not None:
-                await self._settle(attempt, self._fail(attempt.job, attempt.refusal))
+                await self._fail(attempt, attempt.refusal)
             self._attempts.pop(attempt.job.id, None)
         except EngineError as error:
-            await self._settle(attempt, self._fail(attempt.job, error))
+            await self._fail(attempt, error)
         return None
 
     async def _judge(self, attempt: Attempt) -> None:
@@ -262,7 +263,7 @@ class Worker:
         error = EngineError(
             "The engine stopped responding.", code=JobErrorCode.GENERATION_TIMEOUT, retryable=True
         )
-        await self._settle(attempt, self._fail(attempt.job, error))
+        await self._fail(attempt, error)
         await self.hand_back()  # the others are not to blame
         raise Stuck(attempt.job.id)
 
@@ -276,16 +277,17 @@ class Worker:
                 for prepared in all_prepared:
                     files.append(await self._files.keep(job, prepared))
         except EngineError as refusal:
-            await self._settle(attempt, self._fail(job, refusal))
+            await self._fail(attempt, refusal)
         except OSError as error:
             log.error("job %s: cannot store its picture: %s", job.id, error)
             full = EngineError(
                 "The server could not store the picture.", code=JobErrorCode.RESOURCE_EXHAUSTED
             )
-            await self._settle(attempt, self._fail(job, full))
+            await self._fail(attempt, full)
         else:
-            await self._settle(attempt, self._complete(attempt, pictures, files))
+            await self._settling.complete(attempt, pictures, files)
         finally:
+            self._attempts.pop(job.id, None)
             self._storing.release()
 
     async def _prepare_while_judging(
@@ -304,59 +306,12 @@ class Worker:
         attempt.near = near if near.near else attempt.near
         return prepared
 
-    async def _settle(self, attempt: Attempt, settlement: Awaitable[None]) -> None:
-        """Commit the outcome. If the database cannot, the lease ends and another attempt begins."""
+    async def _fail(self, attempt: Attempt, error: EngineError) -> None:
+        """Settle it as failed; it is no longer in hand, whatever came of that."""
         try:
-            with attempt.trail.stage("settle"):
-                await settlement
-        except Unavailable as error:
-            log.error("job %s: cannot settle: %s", attempt.job.id, error.__cause__)
+            await self._settling.fail(attempt, error)
         finally:
             self._attempts.pop(attempt.job.id, None)
-        self._db.announce(f"job:{attempt.job.id}")
-        self._db.announce("queued")  # its place may have let a backlogged job in
-        if attempt.job.webhook_url:
-            self._db.announce(webhooks.BELL)
-
-    async def _complete(
-        self, attempt: Attempt, pictures: list[Picture], files: list[Filed]
-    ) -> None:
-        job = attempt.job
-
-        async def commit(tx: Transaction) -> int | None:
-            if not await ending.settle(tx, job, State.COMPLETED, self._settings.defaults):
-                return None
-            for position, (picture, file) in enumerate(zip(pictures, files, strict=True)):
-                await self._files.add(tx, job, "final", position, file, picture.seed)
-            await self._review.queue_near(tx, job, attempt.near)
-            return tx.now_ms
-
-        ended_at_ms = await self._db.write(commit)
-        if ended_at_ms is None:
-            # Cancelled, or another attempt owns the job: these files are nobody's.
-            await self._files.discard(files)
-        else:
-            self._tell(told.ended(job, State.COMPLETED, ended_at_ms))
-
-    async def _fail(self, job: Job, error: EngineError) -> None:
-        again = error.retryable and job.attempt < jobs.ATTEMPTS_MAX
-
-        async def commit(tx: Transaction) -> int | None:
-            if again:
-                ours = await jobs.requeue(tx, job)
-            else:
-                ours = await ending.settle(
-                    tx, job, State.FAILED, self._settings.defaults, error.code, error.detail
-                )
-            if isinstance(error, Refused):
-                await self._review.queue_refusal(tx, job, error)
-            return tx.now_ms if ours else None
-
-        now_ms = await self._db.write(commit)
-        if now_ms is not None and again:
-            self._tell(told.requeued(job, "retried"))
-        elif now_ms is not None:
-            self._tell(told.ended(job, State.FAILED, now_ms, error.code))
 
     # Beside the job
 
