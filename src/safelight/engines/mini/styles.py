@@ -247,7 +247,7 @@ def _oil(pixels: Pixels, frame: Frame, random: np.random.Generator) -> Turn:
         body = np.moveaxis(_over(patches, strip), -1, 0)
         grey = body.mean(0)
         rich = grey + np.float32(1.22) * (body - grey)
-        strip.colour[:] = rich * (1 + np.float32(0.05) * relief) + 3 * relief
+        strip.colour[:] = rich * (1 + np.float32(0.036) * relief) + 2 * relief
 
     return change
 
