@@ -101,7 +101,7 @@ def test_kill_9_of_everything_in_the_middle_of_fifty_jobs_loses_and_repeats_noth
 
 
 def test_a_worker_whose_server_was_killed_finishes_its_job_and_ends(start: Callable[..., Server]):
-    server = start()
+    server = start(TELEMETRY__METRICS_PORT=0)  # its events have nobody to hear them, either
     customer = server.customer()
     task_id = customer.ordered("slow", n=4)
     until(lambda: busy_with(customer, task_id))

@@ -8,6 +8,7 @@ from prometheus_client import parser
 
 from keeping import PRICE, Books
 from safelight import workers
+from safelight.db import Transaction
 from safelight.flows.survey import FRESH_SECONDS, PROOF_SECONDS, Survey, read_levels
 from safelight.limits import Defaults
 from safelight.telemetry.meters import Levels, Meters
@@ -35,6 +36,13 @@ class Scraper:
 
         families = parser.text_string_to_metric_families(self.books.run(expose()).decode())
         return {(s.name, *s.labels.values()): s.value for f in families for s in f.samples}
+
+
+async def steal(tx: Transaction) -> None:
+    await tx.execute(
+        "update accounts set available_microcredits = available_microcredits - 1,"
+        " spent_microcredits = spent_microcredits + 1"
+    )
 
 
 @pytest.fixture
@@ -85,13 +93,6 @@ def test_however_often_it_is_scraped_the_database_is_asked_every_few_seconds(scr
 def test_books_that_do_not_agree_are_found_within_a_quarter_of_an_hour(scraper: Scraper):
     scraper.books.submit(scraper.books.customer(10))
     assert scraper.scrape()["safelight_ledger_violations",] == 0
-
-    async def steal(tx) -> None:  # type: ignore[no-untyped-def]
-        await tx.execute(
-            "update accounts set available_microcredits = available_microcredits - 1,"
-            " spent_microcredits = spent_microcredits + 1"
-        )
-
     scraper.books.write(steal)
     scraper.seconds += PROOF_SECONDS / 2
     assert scraper.scrape()["safelight_ledger_violations",] == 0
@@ -112,3 +113,22 @@ def test_a_database_that_cannot_be_read_leaves_the_counters_and_says_so(scraper:
     found = scraper.scrape()
     assert found["safelight_database_up",] == 0
     assert found["safelight_worker_lease_losses_total",] == 0
+
+
+def test_a_database_that_cannot_even_be_opened_is_told_and_the_books_are_proven_later(
+    scraper: Scraper,
+):
+    """Without file descriptors, say; and one proof that fails must not be the last."""
+    file = scraper.books.path
+    away = file.rename(file.with_name("away.db"))
+    file.mkdir()  # what cannot be opened
+    found = scraper.scrape()
+    assert found["safelight_database_up",] == 0
+    file.rmdir()
+    away.rename(file)
+    scraper.books.submit(scraper.books.customer(10))
+    scraper.books.write(steal)
+    scraper.seconds += PROOF_SECONDS + 0.1
+    scraper.scrape()
+    scraper.seconds += FRESH_SECONDS + 0.1
+    assert scraper.scrape()["safelight_ledger_violations",] == 1

@@ -1,5 +1,7 @@
 """Log lines: one for each event whatever is in them, and no secret even where a message has one."""
 
+import contextlib
+import errno
 import io
 import json
 import logging
@@ -76,6 +78,48 @@ def test_a_secret_is_struck_out_of_messages_and_of_exceptions(
 ):
     assert secret not in logged(lines, "%s", message)
     assert secret not in logged(lines, "it failed", error=ValueError(message))
+
+
+@FORMS
+def test_an_exceptions_own_words_are_not_told_as_they_may_quote_a_prompt(lines: Lines):
+    """Nor those of what it was caused by; what the machine says of itself is kept."""
+
+    prompt = " ".join(("heliotrope", "zep" + "pelin"))  # not in the lines of code that are shown
+
+    def fail() -> None:
+        try:
+            try:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), prompt)
+            except OSError as full:
+                raise KeyError(prompt) from full
+        except KeyError:
+            raise ExceptionGroup(prompt, [ValueError(prompt)])  # noqa: B904 — is the point
+
+    try:
+        fail()
+    except ExceptionGroup as error:
+        line = logged(lines, "it failed", error=error)
+    assert "zeppelin" not in line
+    for told in ("OSError: No space left", "KeyError", "ExceptionGroup", "ValueError", "in fail"):
+        assert told in line
+
+
+@FORMS
+def test_a_forgotten_tasks_error_is_told_without_its_words(lines: Lines):
+    task = "Task exception was never retrieved\nfuture: <Task exception=KeyError('zeppelin')>"
+    record = logging.LogRecord("asyncio", logging.ERROR, "f", 1, task, (), None)
+    line = Formatter(lines).format(record)
+    assert ("never retrieved" in line, "zeppelin" in line) == (True, False)
+
+
+def test_a_line_that_cannot_be_written_costs_nobody_their_request():
+    """A pipe whose reader is gone, or a full disk under stderr."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    stream = os.fdopen(write_end, "w", buffering=1)
+    Journal(b"an install's secret", JsonLines(), "info", stream).tell(ENDED)
+    with contextlib.suppress(BrokenPipeError):
+        stream.close()
 
 
 def test_an_event_is_a_line_of_its_fields_with_the_account_hashed():

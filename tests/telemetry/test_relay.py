@@ -77,3 +77,13 @@ def test_an_event_too_long_to_be_written_whole_is_not_sent(pipe: Pipe):
     pipe.relay(signed(1))
     pipe.read_until(lambda: bool(pipe.heard))
     assert pipe.heard == [signed(1)]
+
+
+def test_a_supervisor_that_is_gone_fails_no_job_and_is_noticed_by_the_next_beat():
+    read_end, write_end = os.pipe()
+    relay = Relay(write_end)
+    os.close(read_end)
+    relay(signed(1))
+    with pytest.raises(BrokenPipeError):
+        relay.beat()
+    os.close(write_end)

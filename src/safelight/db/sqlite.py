@@ -151,7 +151,10 @@ class SqliteDatabase:
         return cast(T, await unit.future)
 
     def _scan(self, work: Work[T]) -> T:
-        connection = connect(self.path)
+        try:
+            connection = connect(self.path)
+        except sqlite3.OperationalError as broken:
+            raise _unavailable(broken) from broken
         try:
             connection.execute("begin")  # one snapshot for every statement of the work
             return self._read(work, connection)

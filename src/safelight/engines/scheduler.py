@@ -244,7 +244,7 @@ def _told(error: BaseException, engine: str, prompt: str) -> Exception:
         name = type(error).__name__
         log.error("the engine %s raised %s, quoting the prompt, at\n%s", engine, name, frames)
     else:
-        log.error("the engine %s raised", engine, exc_info=error)
+        log.error("the engine %s raised: %s", engine, error, exc_info=error)
     return EngineError("The engine failed unexpectedly.", retryable=True)
 
 

@@ -75,6 +75,8 @@ class Survey:
                 log.error("the books do not agree: `safelight ledger verify` says where")
         except Unavailable as error:
             log.error("the books could not be proven: %s", error.__cause__)
+        except Exception:  # one row that cannot be read must not end all proving, silently
+            log.exception("proving the books met a mistake of ours, and is tried again")
         self._proved_at, self.proving = self._clock(), None
 
 

@@ -1,5 +1,6 @@
 """The log: events as lines on stderr, and whatever else is logged beside them."""
 
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -88,4 +89,5 @@ class Journal:
 
     def _write(self, level: int, event: Fields) -> None:
         # In one call, so that lines of threads and processes do not mix.
-        self._stream.write(self._lines.event(time.time(), level, event) + "\n")
+        with contextlib.suppress(OSError):  # a full disk costs the line, not what it tells of
+            self._stream.write(self._lines.event(time.time(), level, event) + "\n")

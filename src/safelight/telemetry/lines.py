@@ -3,6 +3,9 @@
 import json
 import logging
 import re
+import sqlite3
+import traceback
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Protocol
@@ -33,7 +36,7 @@ class Lines(Protocol):
         ...
 
     def message(self, record: logging.LogRecord, trace: str | None) -> str:
-        """Of anything else that is logged, with an exception's traceback."""
+        """Of anything else that is logged, with where an exception came from."""
         ...
 
 
@@ -86,8 +89,33 @@ class Formatter(logging.Formatter):
         self._lines = lines
 
     def format(self, record: logging.LogRecord) -> str:
-        trace = self.formatException(record.exc_info) if record.exc_info else None
+        error = record.exc_info[1] if record.exc_info else None
+        trace = None if error is None else "".join(origin(error)).rstrip()
+        if record.name == "asyncio":  # what follows its first line quotes tasks and their errors
+            message = record.getMessage().partition("\n")[0]
+            record = logging.makeLogRecord(vars(record) | {"msg": message, "args": None})
         return self._lines.message(record, trace)
+
+
+def origin(error: BaseException, told: frozenset[int] = frozenset()) -> Iterator[str]:
+    """The traceback without the exceptions' own words, which may quote a prompt or a URL."""
+    told |= {id(error)}
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None and id(before) not in told:
+        yield from origin(before, told)
+        yield "and then\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__qualname__}{_harmless(error)}\n"
+    for part in getattr(error, "exceptions", ()):
+        if id(part) not in told:
+            yield from origin(part, told)
+
+
+def _harmless(error: BaseException) -> str:
+    """The words of those that are the machine's, which have nothing of a caller's in them."""
+    if isinstance(error, OSError) and error.strerror:
+        return f": {error.strerror}"
+    return f": {error}" if isinstance(error, sqlite3.Error) else ""
 
 
 def redacted(text: str) -> str:

@@ -4,6 +4,7 @@ So one process counts for all of its tree, a worker that dies takes none of its 
 nothing is left on disk. The pipe never blocks a worker: what does not fit waits for the next beat.
 """
 
+import contextlib
 import os
 from collections import deque
 
@@ -30,7 +31,8 @@ class Relay:
         line = _encoder.encode(event) + b"\n"
         if len(line) <= LINE_BYTES_MAX:
             self._late.append(line)
-            self._flush()
+            with contextlib.suppress(BrokenPipeError):  # nobody counts; the work goes on
+                self._flush()
 
     def beat(self) -> None:
         """Say that we live: an empty line. Raises BrokenPipeError when nobody listens any more."""
