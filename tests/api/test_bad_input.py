@@ -103,7 +103,6 @@ EVOLINK_FIELDS: list[tuple[dict[str, Any], str]] = [
     ({"callback_url": "http://example.com/hook"}, "callback_url"),
     ({"callback_url": "https://127.0.0.1/hook"}, "callback_url"),
     ({"callback_url": "https://10.1.2.3/hook"}, "callback_url"),
-    ({"callback_url": "https://localhost/hook"}, "callback_url"),
     ({"callback_url": "https://user:pass@example.com/"}, "callback_url"),
     ({"callback_url": "https://example.com/" + "a" * 2048}, "callback_url"),
     ({"callback_url": 7}, "callback_url"),

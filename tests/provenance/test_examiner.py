@@ -55,7 +55,7 @@ def test_a_file_that_ends_the_process_ends_only_itself(
 
 def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, runner: asyncio.Runner) -> None:
     async def story() -> None:
-        examiner = Examiner(trust_of(tmp_path, None), seconds=0.2)
+        examiner = Examiner(trust_of(tmp_path, None), seconds=0.02)
         try:
             with pytest.raises(InvalidRequest):  # Python itself takes longer to start
                 await examiner.examine(plain_png())
