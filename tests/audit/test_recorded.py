@@ -51,8 +51,8 @@ def test_what_operators_do_is_recorded_and_proven(tmp_path: Path):
     ]  # fmt: skip
     assert {row["actor"] for row in rows} == {OPERATOR}
     assert json.loads(rows[3]["details"]) == {
-        "before": {"available": 2_000_000},
-        "after": {"available": 1_000_000, "note": "was too much"},
+        "before": {"available_microcredits": 2_000_000},
+        "after": {"available_microcredits": 1_000_000, "note": "was too much"},
     }
     text = json.dumps(rows)
     assert made["key"] not in text
@@ -61,6 +61,21 @@ def test_what_operators_do_is_recorded_and_proven(tmp_path: Path):
     assert [json.loads(line) for line in safelight(home, "audit", "export").splitlines()] == [
         {column: value for column, value in row.items() if column != "at"} for row in rows
     ]
+
+
+def test_the_list_is_read_at_eighty_columns(tmp_path: Path):
+    """Each row is two lines: who did what when, and to what; a terminal obeys none of it."""
+    safelight(tmp_path, "keys", "create", "studio", "--credits", "2")
+    note = "it was\x1b[2J\u009b too much"
+    safelight(tmp_path, "credits", "grant", "studio", "-1", "--note", note)
+    lines = safelight(tmp_path, "audit", "list").splitlines()
+    assert max(len(line) for line in lines) <= 80
+    assert len(lines) < 3 * 4
+    assert lines[0].split()[0::2] == ["4", OPERATOR]
+    told = " ".join(line.strip() for line in lines)
+    assert "available_microcredits 2000000 → 1000000" in told
+    assert "it was\\x1b[2J\\x9b too much" in told
+    assert "None" not in told
 
 
 def test_a_server_records_what_its_settings_loosen_when_it_starts(server: Server):

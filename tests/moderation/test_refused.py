@@ -83,7 +83,11 @@ def test_an_operator_looks_at_refusals_and_takes_pictures_away(
     assert (waiting["kind"], waiting["category"], waiting["prompt"]) == ("refused", "sexual", None)
     [link] = caller.finished(caller.ordered("a lighthouse"))["results"]
     assert requests.get(link, timeout=5).status_code == 200
-    reported = command(guarded.home, "review", "report", link, "--reason", "it shows my house")
+    reason = "it shows my house\u009b2J\u202e"  # which would move cursors and turn words around
+    reported = command(guarded.home, "review", "report", link, "--reason", reason)
+    shown = command(guarded.home, "review", "show", reported.stdout.strip()).stdout
+    assert json.loads(shown)["reason"] == reason
+    assert "\u009b" not in shown
     decided = command(guarded.home, "review", "decide", reported.stdout.strip(), "block")
     assert decided.returncode == 0, decided.stderr
     assert requests.get(link, timeout=5).status_code == 404

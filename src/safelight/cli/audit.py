@@ -1,26 +1,27 @@
 """The audit log for the operator: read, proven, exported."""
 
 import json
+import shutil
+import textwrap
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from safelight import audit, settings
 from safelight.audit.verify import Chain, parse_head
 from safelight.audit.verify import verify as verify_chain
-from safelight.cli import bookkeeping
 from safelight.cli.assembly import run_with_database
 from safelight.db import Database, Row, Transaction
+from safelight.telemetry.lines import printable
 
 LISTED_DEFAULT = 50
 LISTED_MAX = 10_000
 EXPORTED_ROWS = 5000  # read at a time
-COLUMNS = ("number", "at", "actor", "action", "object", "details")
+INDENT = " " * 6  # of a row's second line
 
 app = typer.Typer(help="Who changed what, in a chain of rows.", no_args_is_help=True)
-console = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -43,7 +44,8 @@ def list_rows(
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        console.print(bookkeeping.table(found, *COLUMNS))
+        for row in found:
+            typer.echo("\n".join(_told(row)))
 
 
 @app.command()
@@ -102,3 +104,37 @@ def export() -> None:
 def _shown(row: Row) -> dict[str, Any]:
     at = datetime.fromtimestamp(row["at_ms"] / 1000, UTC)
     return {**dict(row), "at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+
+
+def _told(row: dict[str, Any]) -> Iterator[str]:
+    """For people: who did what, and under it what it was done to, and how that changed."""
+    yield printable(f"{row['number']:>4}  {row['at']}  {row['actor']}  {row['action']}")
+    through = {"request": row["request_id"], "from": row["address"]}
+    facts = [*_changes(row["details"]), *(f"{name} {is_}" for name, is_ in through.items() if is_)]
+    text = printable(row["object"] + (f": {', '.join(facts)}" if facts else ""))
+    yield textwrap.fill(
+        text, shutil.get_terminal_size().columns,
+        initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False,
+    )  # fmt: skip
+
+
+def _changes(details: str) -> Iterator[str]:
+    """What was set, and what it was before."""
+    try:
+        found = json.loads(details)
+        before, after = found.get("before") or {}, found.get("after") or {}
+    except (ValueError, AttributeError):  # then `verify` has more to say
+        yield details
+        return
+    for name in sorted(before.keys() | after.keys()):
+        was, is_ = _value(before.get(name)), _value(after.get(name))
+        if was and was != is_:
+            yield f"{name} {was} → {is_ or 'none'}"
+        elif is_:
+            yield f"{name} {is_}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return " ".join(str(part) for part in value)
+    return "" if value is None else str(value)

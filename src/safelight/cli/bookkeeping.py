@@ -63,7 +63,8 @@ def create_key(
             tx, pepper, operator(), Action.KEY_CREATED, key_id,
             after={"account": account_id, "models": sorted(models) if models else None,
                    "expires_at_ms": terms.expires_at_ms, "requests_per_minute": requests_per_minute,
-                   "credit_limit": credit_limit, "daily_limit": daily_limit},
+                   "credit_limit_microcredits": credit_limit,
+                   "daily_limit_microcredits": daily_limit},
         )  # fmt: skip
         return key_id
 
@@ -114,8 +115,8 @@ async def _grant(
     await audit.append(
         tx, pepper, operator(),
         Action.CREDITS_WITHDRAWN if amount < 0 else Action.CREDITS_GRANTED, account_id,
-        before={"available": before.available},
-        after={"available": after.available, "note": note},
+        before={"available_microcredits": before.available},
+        after={"available_microcredits": after.available, "note": note},
     )  # fmt: skip
     return after.available
 

@@ -289,8 +289,9 @@ def provenance(
 ) -> None:
     """Read where a picture comes from, and whether it was changed.
 
-    Exit code 0: intact, and signed by this install or by whom you trust; 1: changed since it was
-    signed; 3: it holds no manifest; 4: intact, and signed by somebody unknown.
+    Exit code 0: intact, and signed by this install or by whom you trust;
+    1: changed since it was signed; 3: it holds no manifest;
+    4: intact, and signed by somebody unknown.
     """
     found, code = origin.examine(settings.load(), file, trust)
     if as_json:
