@@ -2,7 +2,6 @@
 
 import sys
 
-from safelight.cli.commands import app
 from safelight.errors import ConfigurationError, SafelightError
 
 # What an operator can mend. Bytes that are no text reach us as halves of surrogate pairs.
@@ -12,6 +11,8 @@ NOT_TEXT = "an argument is not valid UTF-8"
 
 def main() -> None:
     """Run a command; what an operator can mend is one line on stderr and exit code 1."""
+    from safelight.cli.commands import app  # worker processes have no use for it
+
     try:
         app()
     except OPERATORS as error:
