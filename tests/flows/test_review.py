@@ -234,3 +234,11 @@ class Signalling(FakeEngine):
             yield made
             if isinstance(made, Step) and made.preview is not None:
                 self.answers.set()
+
+
+def test_a_refusal_whose_score_is_no_number_is_a_refusal_still(studio: Studio):
+    """Weights in half precision answer so; the database knows no such number."""
+    studio.moderator = Moderator([Words(Verdict(Category.GORE, float("nan"), "test"))], [Sizes()])
+    [job] = studio.work(FakeEngine(), studio.order("forbidden"))
+    assert (job.state, job.error_code) == ("failed", "content_policy_violation")
+    studio.assert_nothing_was_charged()

@@ -143,6 +143,7 @@ def test_the_guard_is_asked_again_at_every_redirect(studio: Studio):
         (ok(b"", "302 Found", "Location: https://10.0.0.1/a.png\r\n"), "internal"),
         (ok(b"", "302 Found", "Location: http://hooks.example/a.png\r\n"), "https://"),
         (ok(b"", "302 Found", "Location: file:///etc/passwd\r\n"), "https://"),
+        (ok(b"", "302 Found", "Location: https://[\r\n"), "redirects to what is not a valid URL"),
         (ok(b"<html>"), "PNG, JPEG or WebP"),
         (ok(b"GIF89a"), "PNG, JPEG or WebP"),
         (ok(b""), "PNG, JPEG or WebP"),
@@ -219,6 +220,9 @@ def test_a_link_to_a_picture_of_this_server_is_opened_without_a_call(studio: Stu
         lambda link: link.replace("expires=", "expires=9"),
         lambda link: link.partition("?")[0],
         lambda link: link.partition("?")[0].rpartition("/")[0] + "/../../books.db",
+        lambda link: link.replace("/pictures/", "/pictures///["),
+        lambda link: link.replace("/pictures/", "/pictures/\x00"),
+        lambda link: link.replace("signature=", "signature=%ED%A0%80"),
     ],
 )
 def test_a_link_that_is_not_good_opens_nothing(studio: Studio, spoil: Callable[[str], str]):
@@ -232,6 +236,32 @@ def test_a_link_past_its_day_opens_nothing(studio: Studio):
     link = own_link(studio, picture(), life_seconds=-1)
     [job] = studio.work(Looking(), studio.order(parameters={"image_url": link}))
     assert "expired" in (job.error_message or "")
+
+
+def test_a_picture_of_ours_that_the_disk_does_not_give_costs_its_job_only(studio: Studio):
+    link = own_link(studio, picture())
+    [file] = studio.store.root.glob("*/*.png")
+    file.unlink()
+    file.symlink_to("/proc/self/mem")  # a file that exists, and whose reading is an input error
+    [job] = studio.work(Looking(), studio.order(parameters={"image_url": link}))
+    assert (job.state, job.error_code) == ("failed", "service_error")
+    studio.assert_nothing_was_charged()
+
+
+def test_a_worker_with_one_place_gives_it_back_to_whom_has_fetched(studio: Studio):
+    engine = Looking()
+
+    async def scenario() -> Job:
+        async with receiving(answering(ok(picture()))) as receiver:
+            job = await submitted(studio, receiver.url())
+            worker = studio.worker(engine, jobs_max=1)
+            running = asyncio.create_task(worker.run())
+            ended = await studio.until(job, lambda now: now.state.is_final)
+            worker.drain()
+            await running
+            return ended
+
+    assert studio.books.run(scenario()).state == "completed"
 
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="

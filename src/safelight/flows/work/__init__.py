@@ -129,7 +129,9 @@ class Worker:
             self._wake.clear()
             attempt = await self._claim()
             if attempt is None:
+                self._places.release()  # who has fetched a picture meanwhile may need it
                 await self._sleep_until_woken()
+                await self._places.acquire()
                 continue
             job = attempt.job
             self._attempts[job.id] = attempt
@@ -177,6 +179,12 @@ class Worker:
         gives_way = places == 1 and self._sources.fetching < FETCHING_JOBS_MAX
         if gives_way:
             self._places.release()
+        brought = await self._fetch(attempt)
+        if gives_way:  # not if that was cancelled: this process ends, and no place may come free
+            await self._places.acquire()
+        return brought
+
+    async def _fetch(self, attempt: Attempt) -> bool:
         try:
             with attempt.trail.stage("fetch"):
                 attempt.job = await self._sources.bring(attempt.job)
@@ -187,9 +195,6 @@ class Worker:
             log.error("job %s: cannot look for its picture: %s", attempt.job.id, error.__cause__)
             self._attempts.pop(attempt.job.id, None)
             return False
-        finally:
-            if gives_way:
-                await self._places.acquire()
         return True
 
     async def _draw(self, attempt: Attempt) -> list[Picture] | None:

@@ -1,6 +1,7 @@
 """What must pass the content filters before it is drawn, and before it is stored."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from safelight import jobs, reviews
@@ -107,9 +108,10 @@ class Review:
     async def _queue(
         self, tx: Transaction, job: Job, kind: Kind, verdict: Verdict, layer: str
     ) -> None:
+        score = 1.0 if math.isnan(verdict.score) else verdict.score  # the database knows no NaN
         found = Finding(
             kind=kind, layer=layer, category=str(verdict.category or verdict.near),
-            filter=verdict.filter, score=verdict.score,
+            filter=verdict.filter, score=score,
         )  # fmt: skip
         keep = self._keep_prompts
         await reviews.add(tx, job.id, job.account_id, self._words(job), found, keep_prompt=keep)

@@ -1,6 +1,7 @@
 """Fetches the pictures that requests name, before anything is drawn, through the egress guard."""
 
 import asyncio
+import logging
 from collections import defaultdict
 from http import HTTPStatus
 from urllib.parse import urljoin
@@ -24,6 +25,8 @@ FETCHES_MAX = 8  # at a time, so that pictures on their way take 128 MiB at most
 PER_ACCOUNT = 2  # whose slow addresses are not to hold up everybody's
 ASKED = {"accept": "image/png, image/jpeg, image/webp"}
 MOVED = frozenset((301, 302, 303, 307, 308))
+
+log = logging.getLogger(__name__)
 
 
 class Sources:
@@ -65,6 +68,9 @@ class Sources:
                 return await asyncio.to_thread(path.read_bytes)
         except FileNotFoundError:  # swept since
             pass
+        except OSError as error:
+            log.error("a picture to start from cannot be read: %s", error)
+            raise EngineError("The server could not read the picture to start from.") from error
         raise _refusal("is a link of this server that has expired, or never was good")
 
     async def _fetch_in_turn(self, account_id: str, url: str) -> bytes:
@@ -103,8 +109,15 @@ class Sources:
             to = answer.headers.get("location")
             if answer.status not in MOVED or not to:
                 return answer
-            url = urljoin(url, to).partition("#")[0]
+            url = _joined(url, to)
         raise Refused(f"redirects more than {REDIRECTS_MAX} times")
+
+
+def _joined(url: str, to: str) -> str:
+    try:
+        return urljoin(url, to).partition("#")[0]
+    except ValueError:  # a stranger's header: brackets that do not pair, for instance
+        raise Refused("redirects to what is not a valid URL") from None
 
 
 def _body(answer: Answer) -> bytes:
