@@ -88,9 +88,18 @@ async def block(tx: Transaction, review_id: str, likenesses: Collection[bytes]) 
         )  # fmt: skip
 
 
+async def is_blocked(tx: Transaction, job_id: str) -> bool:
+    """Whether a person has said so of this very job."""
+    row = await tx.fetch_one(
+        "select 1 from reviews where job_id = $1 and decision = 'block'", job_id
+    )
+    return row is not None
+
+
 async def blocked(tx: Transaction) -> list[bytes]:
     """What pictures must not look like."""
-    return [bytes(row["likeness"]) for row in await tx.fetch_all("select likeness from blocked")]
+    rows = await tx.fetch_all("select distinct likeness from blocked")
+    return [bytes(row["likeness"]) for row in rows]
 
 
 async def forget(tx: Transaction, keep_days: int) -> None:

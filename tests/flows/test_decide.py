@@ -1,5 +1,6 @@
 """What waits for a person's eye, and what their word does."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from keeping import Books
 from safelight import audit, reviews
 from safelight.audit import Origin
+from safelight.catalog.request import ImageRequest
 from safelight.db import Row, Transaction
+from safelight.engines import Picture, Step
 from safelight.engines.fake import FakeEngine
 from safelight.errors import NotFound
 from safelight.flows.decide import decide, report
@@ -143,3 +146,45 @@ def test_nobody_decides_on_what_is_not_there(studio: Studio):
     deciding = decide(studio.books.db, studio.store, "review-0", Decision.BLOCK, PEPPER, ADA)
     with pytest.raises(NotFound):
         studio.books.run(deciding)
+
+
+def test_what_two_were_blocked_for_stays_blocked_when_one_is_taken_back(studio: Studio):
+    """One picture, made twice, before anybody had looked."""
+    one, other = drawn(studio), drawn(studio)
+    complain(studio, one.id)
+    say(studio, Decision.BLOCK)
+    [first] = queue(studio, decided=True)
+    complain(studio, other.id)
+    say(studio, Decision.BLOCK)
+    db = studio.books.db
+    studio.books.run(decide(db, studio.store, first["id"], Decision.RELEASE, PEPPER, ADA))
+    assert drawn(studio).error_code == "content_policy_violation"
+
+
+def test_a_job_that_is_blocked_before_its_end_shows_nothing(studio: Studio):
+    order = studio.order(width=512, height=512)
+    complain(studio, order.id)
+    say(studio, Decision.BLOCK)
+    [job] = studio.work(FakeEngine(seconds=0.2), order)
+    assert (job.state, job.error_code) == ("failed", "content_policy_violation")
+    assert studio.files() == set()
+    studio.assert_nothing_was_charged()
+
+
+class EarlySight(FakeEngine):
+    """Its previews are nearly what the picture will be."""
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
+        *_, picture = super().generate(request)
+        assert isinstance(picture, Picture)
+        yield Step(1, 2, picture.pixels)
+        yield Step(2, 2)
+        yield picture
+
+
+def test_previews_that_look_like_what_is_blocked_are_not_shown(studio: Studio):
+    complain(studio, drawn(studio).id)
+    say(studio, Decision.BLOCK)
+    [again] = studio.work(EarlySight(), studio.order(width=512, height=512, seed=5))
+    assert again.error_code == "content_policy_violation"
+    assert studio.names(again, "preview") == []

@@ -1,12 +1,13 @@
 """Every picture that is stored is signed and known again; what cannot be signed is not stored."""
 
+import errno
 import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from safelight.engines.fake import FakeEngine
 from safelight.errors import ConfigurationError
 from safelight.flows import sweep
 from safelight.flows.work.filing import Marking
+from safelight.images import ImageStore, StoredFile
 from safelight.provenance import Credentials, Integrity, Signer, credentials_of, registry
 from working import Studio
 
@@ -144,3 +146,30 @@ def test_without_the_time_authoritys_answer_a_picture_is_not_delivered(studio: S
     assert SilentAuthority.asked[0] == "application/timestamp-query"
     assert studio.names(job, "final") == []
     studio.assert_nothing_was_charged()
+
+
+def without_memory(now: datetime) -> Credentials:
+    raise MemoryError
+
+
+def test_memory_that_runs_out_costs_its_job_only(studio: Studio):
+    studio.marking = Marking(Signer(without_memory))
+    [job] = studio.work(FakeEngine(), studio.order())
+    assert (job.state, job.error_code) == ("failed", "resource_exhausted")
+    studio.assert_nothing_was_charged()
+
+
+class HalfADisk(ImageStore):
+    """Has room for the first picture of each job."""
+
+    def put(self, png: bytes, *, position: str, **about: Any) -> StoredFile:
+        if position == "1":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().put(png, position=position, **about)
+
+
+def test_of_pictures_that_do_not_all_fit_on_the_disk_none_stays(studio: Studio):
+    studio.store = HalfADisk(studio.store.root, b"sixteen characters", "http://here")
+    [job] = studio.work(FakeEngine(), studio.order(count=2))
+    assert (job.state, job.error_code) == ("failed", "resource_exhausted")
+    assert studio.files() == set(studio.names(job, "preview"))

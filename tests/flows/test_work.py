@@ -250,7 +250,7 @@ def test_time_spent_waiting_for_others_does_not_count_against_a_job(studio: Stud
 
 
 def test_an_engine_that_is_late_fails_the_job_for_good(studio: Studio):
-    engine = FakeEngine(seconds=8 * 0.02)  # notices between two steps that it should stop
+    engine = FakeEngine(steps=80, seconds=80 * 0.002)  # stops between two steps, in good time
     [job] = studio.work(engine, studio.order(), timeout_seconds=0.03)
     assert (job.state, job.error_code, job.attempt) == ("failed", "generation_timeout", 1)
     studio.assert_nothing_was_charged()

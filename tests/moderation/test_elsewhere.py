@@ -184,3 +184,12 @@ def test_a_picture_that_a_hook_refuses_leaves_no_trace(
     until(lambda: not list((server.home / "pictures").glob("*/*.png")), 10)
     assert server.balance(caller)["spent"] == 0
     server.assert_books_agree()
+
+
+def test_what_a_hook_finds_in_a_picture_of_children_is_refused_on_every_level(
+    vendor: Receiver,
+) -> None:
+    answer(vendor, {"allowed": False, "category": "sexual"})
+    check = moderator(service(vendor, "hook")).check_picture
+    assert check(PICTURE, Level.MINORS, prompt="a child").category is Category.MINORS
+    assert check(PICTURE, Level.MINORS, prompt="a cat").allowed

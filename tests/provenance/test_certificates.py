@@ -128,6 +128,15 @@ def test_a_signer_of_another_authority_is_replaced(tmp_path: Path) -> None:
     install_signer(tmp_path).load()
 
 
+def test_an_authority_whose_key_is_elsewhere_signs_until_the_next_renewal(tmp_path: Path) -> None:
+    """And then says what it lacks."""
+    first = credentials_of(tmp_path, None, None, NOW)
+    (tmp_path / "provenance" / "authority.pem").write_text(first.anchor)
+    assert credentials_of(tmp_path, None, None, NOW) == first
+    with pytest.raises(ConfigurationError, match="holds no private key"):
+        credentials_of(tmp_path, None, None, NOW + timedelta(days=400))
+
+
 def test_no_key_is_ever_shown(tmp_path: Path) -> None:
     credentials = credentials_of(tmp_path, None, None, NOW)
     assert "PRIVATE" in credentials.key

@@ -96,3 +96,24 @@ def test_our_settings_are_not_in_its_environment(
             await examiner.stop()
 
     assert b"SAFELIGHT_" not in runner.run(story())
+
+
+def test_a_process_that_ended_while_nobody_asked_costs_no_file(
+    tmp_path: Path, runner: asyncio.Runner
+) -> None:
+    """As the kernel ends it when memory is short."""
+
+    async def story() -> None:
+        examiner = Examiner(trust_of(tmp_path, None))
+        try:
+            await examiner.examine(plain_png(64))
+            first = child_of(examiner)
+            os.kill(first, signal.SIGKILL)
+            while Path(f"/proc/{first}").exists():
+                await asyncio.sleep(0.001)
+            await asyncio.sleep(0.05)  # the loop hears of it
+            assert (await examiner.examine(plain_png(64))).looks is not None
+        finally:
+            await examiner.stop()
+
+    runner.run(story())

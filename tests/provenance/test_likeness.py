@@ -12,7 +12,7 @@ from keeping import Books
 from safelight.db import Transaction
 from safelight.provenance import Likeness, likeness, registry
 from safelight.provenance.likeness import Pixels, distance
-from safelight.provenance.lookalikes import Lookalikes
+from safelight.provenance.lookalikes import FOUND_MAX, Lookalikes
 from signed import ORIGIN
 
 
@@ -128,3 +128,13 @@ def test_pages_are_read_to_their_end(books: Books) -> None:
     lookalikes = Lookalikes(page_rows=1000)
     for number in (0, 999, 1000, 1999, 2000, 2499):
         assert near(books, lookalikes, crowd[number].bits) == [(0, seqs[number])]
+
+
+def test_what_is_forgotten_does_not_hide_what_is_kept(books: Books) -> None:
+    lookalikes, bits = Lookalikes(), bytes(range(32))
+    old = registered(books, *(Likeness(with_flips(bits, n), 100) for n in range(FOUND_MAX)))
+    books.clock.forward(hours=25)
+    *_, kept = registered(books, Likeness(with_flips(bits, 20), 100))
+    assert near(books, lookalikes, bits) == list(enumerate(old))
+    books.write(lambda tx: registry.forget(tx, 1, 100))
+    assert near(books, lookalikes, bits) == [(20, kept)]

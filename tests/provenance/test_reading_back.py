@@ -63,6 +63,10 @@ def test_a_strangers_picture_until_they_are_trusted(home: Path, tmp_path: Path) 
     assert done.returncode == 0
     assert "certified by a certificate that you trust" in done.stdout
     found = json.loads(command(home, "provenance", path, "--trust", str(pem), "--json").stdout)
+    pem.write_text("nothing")
+    done = command(home, "provenance", path, "--trust", str(pem))
+    assert done.returncode == 2, "1 would say that the picture was changed"
+    assert "holds no certificate" in done.stderr
     assert (found["trusted"], found["ours"], found["in_registry"]) == (True, False, False)
 
 
@@ -85,3 +89,13 @@ def test_a_library_in_the_current_folder_is_not_loaded(
     monkeypatch.chdir(tmp_path)
     done = command(home, "provenance", path)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_picture_that_cannot_be_looked_up_is_not_called_changed(
+    home: Path, tmp_path: Path
+) -> None:
+    path = kept(tmp_path, signed_png(home))
+    (home / "safelight.db").write_bytes(b"no database" * 100)
+    done = command(home, "provenance", path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr

@@ -22,6 +22,7 @@ from safelight.cli import (
     webhooks,
 )
 from safelight.cli.assembly import run, start_logging
+from safelight.errors import ConfigurationError, SafelightError
 
 app = typer.Typer(
     name="safelight",
@@ -290,10 +291,14 @@ def provenance(
     """Read where a picture comes from, and whether it was changed.
 
     Exit code 0: intact, and signed by this install or by whom you trust;
-    1: changed since it was signed; 3: it holds no manifest;
-    4: intact, and signed by somebody unknown.
+    1: changed since it was signed; 2: that cannot be told;
+    3: it holds no manifest; 4: intact, and signed by somebody unknown.
     """
-    found, code = origin.examine(settings.load(), file, trust)
+    try:
+        found, code = origin.examine(settings.load(), file, trust)
+    except (ConfigurationError, SafelightError, OSError) as error:  # 1 would call it changed
+        typer.echo(f"safelight: {error}", err=True)
+        raise typer.Exit(origin.EXIT_UNREAD) from None
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
     else:

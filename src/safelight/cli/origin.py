@@ -1,6 +1,7 @@
 """`safelight provenance FILE`: what a file says of its origin, in plain words."""
 
 import hashlib
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safelight.provenance import Integrity, Report, read, read_own, registry, tr
 from safelight.settings import Settings
 
 EXITS = {Integrity.CHANGED: 1, Integrity.ABSENT: 3}
+EXIT_UNREAD = 2  # as for an argument that was not understood
 EXIT_STRANGER = 4
 VERDICTS = {
     Integrity.INTACT: "intact: every byte that was signed is as it was signed",
@@ -87,8 +89,11 @@ def _is_known(config: Settings, data: bytes) -> bool:
     if not config.database_path.exists():
         return False
     sha256 = hashlib.sha256(data).digest()
-    record = run_with_database(config, lambda db: db.read(lambda tx: registry.find(tx, sha256)))
-    return record is not None
+    try:
+        found = run_with_database(config, lambda db: db.read(lambda tx: registry.find(tx, sha256)))
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"the registry cannot be read: {error}") from None
+    return found is not None
 
 
 def _pem(path: Path) -> str:

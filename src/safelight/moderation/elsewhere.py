@@ -10,7 +10,7 @@ import io
 import json
 import ssl
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -118,13 +118,17 @@ class ServicePictures:
         picture = base64.b64encode(_jpeg(pixels)).decode()
         if self._service.kind == "hook":
             question = {"kind": "picture", "jpeg": picture, "strict": strict, "minors": minors}
-            return _read_hook(self._service.ask(question), self.name)
+            found = _read_hook(self._service.ask(question), self.name)
+            return _with_minors(found) if minors else found
         url = {"url": f"data:image/jpeg;base64,{picture}"}
         part = {"type": "image_url", "image_url": url}
         found = _ask_openai(self._service, [part], self.name, strict or minors)
-        if minors and found.category is Category.SEXUAL:
-            return Verdict(Category.MINORS, found.score, self.name)
-        return found
+        return _with_minors(found) if minors else found
+
+
+def _with_minors(found: Verdict) -> Verdict:
+    """The prompt speaks of them: what is sexual then is refused on every level."""
+    return replace(found, category=Category.MINORS) if found.category is Category.SEXUAL else found
 
 
 def _ask_openai(service: Service, parts: Json, name: str, strict: bool) -> Verdict:

@@ -102,7 +102,7 @@ def _of_install(folder: Path, now: datetime) -> Credentials:
         [signer, *issuers] = _certificates(path)
         if issuers == [authority] and now < _renewed_at(signer):
             return replace(found, renewed_at=_renewed_at(signer))
-    issuer = serialization.load_pem_private_key((folder / "authority.pem").read_bytes(), None)
+    issuer = _private_key(folder / "authority.pem")
     assert isinstance(issuer, ec.EllipticCurvePrivateKey)
     key, signer = _new_signer(authority, issuer, now)
     _keep(path, _key_and_chain(key, signer, authority), os.replace)
@@ -240,12 +240,7 @@ def _of_operator(certificate: Path, key: Path, now: datetime) -> Credentials:
 def _read(certificate: Path, key: Path) -> Credentials:
     """Both files, which must belong together. Says nothing of what is in the key."""
     chain = _certificates(certificate)
-    try:
-        private = serialization.load_pem_private_key(key.read_bytes(), None)
-    except OSError as error:
-        raise ConfigurationError(f"{key} cannot be read: {error.strerror}") from None
-    except (ValueError, TypeError):  # TypeError: it is encrypted
-        raise ConfigurationError(f"{key} holds no private key in unencrypted PEM form") from None
+    private = _private_key(key)
     if private.public_key() != chain[0].public_key():
         raise ConfigurationError(
             f"the key in {key} is not that of the first certificate in {certificate}"
@@ -266,6 +261,15 @@ def _read(certificate: Path, key: Path) -> Credentials:
         good_until=chain[0].not_valid_after_utc,
         key=_private(private),
     )
+
+
+def _private_key(path: Path) -> PrivateKeyTypes:
+    try:
+        return serialization.load_pem_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+    except (ValueError, TypeError):  # TypeError: it is encrypted
+        raise ConfigurationError(f"{path} holds no private key in unencrypted PEM form") from None
 
 
 def _algorithm(private: PrivateKeyTypes, path: Path) -> str:

@@ -81,7 +81,9 @@ class Examiner:
             await process.communicate()
 
     async def _ask(self, data: bytes) -> dict[str, Any]:
-        process = self._process or await self._start()
+        process = self._process
+        if process is None or process.returncode is not None:
+            process = await self._start()
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(LENGTH.pack(len(data)))

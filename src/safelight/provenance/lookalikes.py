@@ -48,6 +48,10 @@ class Lookalikes:
         oldest = await registry.oldest(tx)
         while self._pages and self._pages[0].seqs[-1] < oldest:
             del self._pages[0]  # the registry has forgotten all of it
+        if self._pages and self._pages[0].seqs[0] < oldest:  # or some: they must not be the nearest
+            first = self._pages[0]
+            kept = int(np.searchsorted(first.seqs, oldest))
+            self._pages[0] = Page(first.seqs[kept:], first.hashes[:, kept:])
         while True:
             last = int(self._pages[-1].seqs[-1]) if self._pages else 0
             seqs, hashes = await registry.likenesses(tx, last, QUALITY_MIN, self._page_rows)

@@ -283,8 +283,9 @@ class Worker:
                     files.append(await self._files.keep(job, prepared))
         except EngineError as refusal:
             await self._fail(attempt, refusal)
-        except OSError as error:
-            log.error("job %s: cannot store its picture: %s", job.id, error)
+        except (OSError, MemoryError) as error:
+            log.error("job %s: cannot store its picture: %r", job.id, error)
+            await self._files.discard(files)
             full = EngineError(
                 "The server could not store the picture.", code=JobErrorCode.RESOURCE_EXHAUSTED
             )
@@ -305,7 +306,7 @@ class Worker:
         )
         looking = self._review.check_pictures(job, pictures)
         prepared, near, bad, _ = await asyncio.gather(
-            preparing, looking, self._review.known_bad(self._db), attempt.judged()
+            preparing, looking, self._review.known_bad(self._db, job), attempt.judged()
         )
         self._review.check_likeness(job, (one.looks for one in prepared), bad)
         attempt.near = near if near.near else attempt.near

@@ -1,6 +1,7 @@
 """Pictures on their way from the engine to the disk and the database: encoded, signed, stored."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -111,9 +112,10 @@ class Files:
             await registry.insert(tx, sha256, filed.looks, filed.origin, job.id, position)
 
     async def discard(self, filed: Iterable[Filed]) -> None:
-        """Remove what nobody will ever be shown."""
+        """Remove what nobody will ever be shown; if the disk refuses, it is the sweep's."""
         for one in filed:
-            await asyncio.to_thread(self._store.remove, one.file.name)
+            with contextlib.suppress(OSError):
+                await asyncio.to_thread(self._store.remove, one.file.name)
 
     def _encode_and_sign(self, job: Job, picture: Picture, position: str) -> Prepared:
         height, width, _ = picture.pixels.shape

@@ -70,9 +70,10 @@ class Progress:
     async def _may_show(self, preview: Picture) -> bool:
         try:
             await self._attempt.judged()
+            known_bad = await self._review.known_bad(self._db, self._attempt.job)
         except EngineError:  # the job ends with it elsewhere
             return False
-        return await self._review.may_preview(self._attempt.job, preview)
+        return await self._review.may_preview(self._attempt.job, preview, known_bad)
 
     async def _record(self, step: Step) -> None:
         """Commit that a step is done, and its preview; learn whether the job is still ours."""

@@ -11,13 +11,14 @@ from safelight.engines.diffusers.sources import read_picture
 from safelight.errors import EngineError, JobErrorCode, Unavailable
 from safelight.jobs import Job
 from safelight.moderation import ALLOWED, Category, Level, Moderator, Refused, Verdict
-from safelight.provenance import Likeness
+from safelight.provenance import Likeness, likeness
 from safelight.provenance.likeness import SAME_BITS_MAX, distance
 from safelight.reviews import Finding, Kind
 from safelight.telemetry import Tell, silent
 from safelight.telemetry.events import Moderated
 
 QUICK_CHARACTERS = 1000  # that the rules read within about a millisecond
+BLOCKED = Verdict(Category.BLOCKED, 1.0, "blocked")  # by a person
 
 
 class Review:
@@ -72,29 +73,38 @@ class Review:
             found = verdict if verdict.near else found
         return found
 
-    async def may_preview(self, job: Job, preview: Picture) -> bool:
+    async def may_preview(self, job: Job, preview: Picture, known_bad: Sequence[bytes]) -> bool:
         try:
-            await asyncio.to_thread(self._check_picture, job, preview, "preview")
+            await asyncio.to_thread(self._check_preview, job, preview, known_bad)
         except EngineError:  # half-finished pictures are judged wrongly too: the job goes on
             return False
         return True
 
-    async def known_bad(self, db: Database) -> list[bytes]:
-        """The likenesses of what a person has blocked. Raises EngineError: fails closed as well."""
+    async def known_bad(self, db: Database, job: Job) -> list[bytes]:
+        """The likenesses of what a person has blocked. Raises EngineError: fails closed as well,
+        and for a job that was blocked itself before its end.
+        """
         try:
-            return await db.read(reviews.blocked)
+            blocked = await db.read(lambda tx: reviews.is_blocked(tx, job.id))
+            known_bad = await db.read(reviews.blocked)
         except Unavailable as error:
             raise EngineError(code=JobErrorCode.SERVICE_UNAVAILABLE, retryable=True) from error
+        if blocked:
+            self._told(job, "picture", lambda: BLOCKED)
+        return known_bad
 
     def check_likeness(
-        self, job: Job, looks: Iterable[Likeness | None], known_bad: Sequence[bytes]
+        self,
+        job: Job,
+        looks: Iterable[Likeness | None],
+        known_bad: Sequence[bytes],
+        layer: str = "picture",
     ) -> None:
         """Raises EngineError for a picture that looks like a blocked one."""
-        refused = Verdict(Category.BLOCKED, 1.0, "blocked")
         for one in filter(None, looks):
             reach = SAME_BITS_MAX if one.tells else 0
             if any(distance(one.bits, bad) <= reach for bad in known_bad):
-                self._told(job, "picture", lambda: refused)
+                self._told(job, layer, lambda: BLOCKED)
 
     async def queue_refusal(self, tx: Transaction, job: Job, refusal: Refused) -> None:
         """For people to look at; and the links to previews that were given out die."""
@@ -136,6 +146,11 @@ class Review:
             )
 
         return self._told(job, layer, judge)
+
+    def _check_preview(self, job: Job, preview: Picture, known_bad: Sequence[bytes]) -> None:
+        self._check_picture(job, preview, "preview")
+        if known_bad:
+            self.check_likeness(job, [likeness(preview.pixels)], known_bad, "preview")
 
     def _told(self, job: Job, layer: str, judge: Callable[[], Verdict]) -> Verdict:
         """The verdict, once it has been told. Raises EngineError unless it is allowed."""
