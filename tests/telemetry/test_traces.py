@@ -1,7 +1,9 @@
 """One trace from a request to its webhook, at a real collector; and none unless asked for."""
 
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,8 @@ from collecting import Collected, Collector, collecting
 
 from callbacks import LOOPBACK, certificates, receiving
 from running import Server, environment, until
-from safelight.telemetry.tracing import well_formed
+from safelight.telemetry.exporting import Exporter
+from safelight.telemetry.tracing import Kind, well_formed
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -135,6 +138,17 @@ def test_without_the_setting_nothing_of_it_is_imported_stored_or_sent(
     assert server.count("jobs where traceparent is not null") == 0
     assert loaded(server) == [False, False]
     assert loaded(traced.server) == [True, True]
+
+
+def test_a_collector_that_does_not_answer_holds_up_no_ending(monkeypatch: pytest.MonkeyPatch):
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+        exporter = Exporter("1", flush_seconds=0.2)
+        exporter.begin("GET", Kind.SERVER, None).end()
+        began = time.monotonic()
+        exporter.close()
+        assert time.monotonic() - began < 3
 
 
 def test_without_the_extra_the_setting_says_what_to_install(tmp_path: Path):

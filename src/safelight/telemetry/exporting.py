@@ -6,6 +6,7 @@ is set, so that nothing else in the process is traced by accident.
 """
 
 import os
+import threading
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -23,7 +24,7 @@ KINDS = {
     Kind.CONSUMER: SpanKind.CONSUMER,
     Kind.INTERNAL: SpanKind.INTERNAL,
 }
-FLUSH_MILLISECONDS = 3000  # for what is unsent when the process ends
+FLUSH_SECONDS = 3.0  # for what is unsent when the process ends
 
 
 class ExportedSpan:
@@ -52,7 +53,8 @@ class ExportedSpan:
 class Exporter:
     """A `Tracer` whose spans leave in batches, from a thread of their own."""
 
-    def __init__(self, version: str):
+    def __init__(self, version: str, flush_seconds: float = FLUSH_SECONDS):
+        self._flush_seconds = flush_seconds
         attributes = {"service.version": version}
         if "service.name" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
             attributes["service.name"] = os.environ.get("OTEL_SERVICE_NAME") or "safelight"
@@ -80,8 +82,10 @@ class Exporter:
         )
 
     def close(self) -> None:
-        self._provider.force_flush(FLUSH_MILLISECONDS)
-        self._provider.shutdown()
+        # The SDK would wait for a collector that does not answer for half a minute and more.
+        flushing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        flushing.start()
+        flushing.join(self._flush_seconds)
 
 
 def _context(parent: str | None) -> Context:
