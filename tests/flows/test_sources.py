@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from keeping import Books, request
+from keeping import Books, link, request
 from receivers import (
     Handler,
     Reader,
@@ -28,6 +28,7 @@ from safelight.dialects.source_url import check_source
 from safelight.engines import Picture, Step
 from safelight.engines.fake import FakeEngine
 from safelight.errors import InvalidRequest
+from safelight.flows.cancel import cancel
 from safelight.flows.work.sources import FETCHES_MAX, PER_ACCOUNT, PICTURE_BYTES_MAX
 from safelight.jobs import Job
 from working import Studio
@@ -262,6 +263,83 @@ def test_a_worker_with_one_place_gives_it_back_to_whom_has_fetched(studio: Studi
             return ended
 
     assert studio.books.run(scenario()).state == "completed"
+
+
+class Counting(Looking):
+    """Notes how many pictures were fetched before each request begins."""
+
+    def __init__(self, fetched: list[Request]) -> None:
+        super().__init__()
+        self.fetched = fetched
+        self.ahead: list[int] = []
+
+    def generate(self, request: ImageRequest) -> Iterator[Step | Picture]:
+        self.ahead.append(len(self.fetched) - len(self.given))
+        self.given.append("")
+        yield from FakeEngine(seconds=0.05).generate(request)
+
+
+def test_pictures_are_fetched_only_a_little_ahead_of_the_engine(studio: Studio):
+    """Each may have 16 MiB, and waits in memory."""
+    seen: list[Request] = []
+    engine, all_wait = Counting(seen), asyncio.Event()
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        request = await read_request(reader)
+        await all_wait.wait()
+        seen.append(request)
+        writer.write(ok(picture()))
+        await writer.drain()
+
+    async def scenario() -> None:
+        async with receiving(handle) as receiver:
+            ordered = [await submitted(studio, receiver.url()) for _ in range(12)]
+            worker = studio.worker(engine, jobs_max=1)
+            running = asyncio.create_task(worker.run())
+            for job in ordered:
+                await studio.until(job, lambda now: now.state == "running")
+            all_wait.set()
+            for job in ordered:
+                await studio.until(job, lambda now: now.state.is_final)
+            worker.drain()
+            await running
+
+    studio.books.run(scenario())
+    assert len(engine.ahead) == 12
+    assert max(engine.ahead) <= 1 + PER_ACCOUNT
+
+
+def test_who_cancels_while_waiting_for_a_turn_calls_nobody(studio: Studio):
+    waiting, heard, books = asyncio.Event(), set[str](), studio.books
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await read_request(reader)
+        await waiting.wait()
+        writer.write(ok(picture()))
+        await writer.drain()
+
+    async def scenario() -> int:
+        async with receiving(handle) as receiver:
+            ordered = [await submitted(studio, receiver.url()) for _ in range(PER_ACCOUNT + 4)]
+            worker = studio.worker(Looking())
+            running = asyncio.create_task(worker.run())
+            for job in ordered:
+                await studio.until(job, lambda now: now.state == "running")
+            books.db.subscribe(heard.add)  # after the worker, so that it hears first
+            late = ordered[PER_ACCOUNT:]
+            for job in late:
+                await cancel(books.db, job.account_id, job.id, job.dialect, books.defaults, link)
+            async with asyncio.timeout(20):
+                while not {f"stop:{job.id}" for job in late} <= heard:
+                    await asyncio.sleep(0.001)
+            waiting.set()
+            for job in ordered[:PER_ACCOUNT]:
+                await studio.until(job, lambda now: now.state == "completed")
+            worker.drain()
+            await running
+            return receiver.connections
+
+    assert studio.books.run(scenario()) == PER_ACCOUNT
 
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="

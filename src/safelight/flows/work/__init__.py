@@ -176,15 +176,19 @@ class Worker:
 
     async def _bring(self, attempt: Attempt, places: int) -> bool:
         """Fetch what the job starts from, while others use its place; False when it has failed."""
-        gives_way = places == 1 and self._sources.fetching < FETCHING_JOBS_MAX
-        if gives_way:
-            self._places.release()
-        brought = await self._fetch(attempt)
-        if gives_way:  # not if that was cancelled: this process ends, and no place may come free
-            await self._places.acquire()
+        slow = self._sources.may_take_long(attempt.job)
+        if not slow or places > 1 or self._sources.fetching >= FETCHING_JOBS_MAX:
+            return await self._fetch(attempt)  # out of turn: those in turn may wait for our place
+        self._places.release()
+        async with self._sources.turn(attempt.job):
+            brought = await self._fetch(attempt)
+            await self._places.acquire()  # not if cancelled: this process ends, and none comes free
         return brought
 
     async def _fetch(self, attempt: Attempt) -> bool:
+        if attempt.stopped:  # while it waited for its turn
+            self._attempts.pop(attempt.job.id, None)
+            return False
         try:
             with attempt.trail.stage("fetch"):
                 attempt.job = await self._sources.bring(attempt.job)

@@ -1,8 +1,10 @@
 """Fetches the pictures that requests name, before anything is drawn, through the egress guard."""
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from urllib.parse import urljoin
 
@@ -21,7 +23,7 @@ FETCH_SECONDS = 15.0  # for all of it: every lookup, redirect and second try
 TRIES = 2
 AGAIN_SECONDS = 0.5  # before the second try
 REDIRECTS_MAX = 3
-FETCHES_MAX = 8  # at a time, so that pictures on their way take 128 MiB at most
+FETCHES_MAX = 8  # at a time, so that pictures without a place take 128 MiB at most
 PER_ACCOUNT = 2  # whose slow addresses are not to hold up everybody's
 ASKED = {"accept": "image/png, image/jpeg, image/webp"}
 MOVED = frozenset((301, 302, 303, 307, 308))
@@ -40,11 +42,27 @@ class Sources:
         self._accounts: defaultdict[str, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(PER_ACCOUNT)
         )
-        self.fetching = 0  # jobs that wait for a picture, or for their turn to fetch it
+        self.fetching = 0  # jobs that wait for their turn, for a picture, or for a place with it
 
     def needed(self, job: Job) -> bool:
         uri = job.request.parameters.get(SOURCE) or ""
         return bool(uri) and not is_data(uri)
+
+    def may_take_long(self, job: Job) -> bool:
+        """Whether somebody else has the picture."""
+        return not self._store.is_own(job.request.parameters[SOURCE])
+
+    @contextlib.asynccontextmanager
+    async def turn(self, job: Job) -> AsyncIterator[None]:
+        """Of the few who fetch at a time, kept for as long as the picture waits for its place."""
+        self.fetching += 1
+        try:
+            async with self._accounts[job.account_id], self._slots:
+                yield
+        finally:
+            self.fetching -= 1
+            if not self.fetching:
+                self._accounts.clear()
 
     async def bring(self, job: Job) -> Job:
         """The job with the picture in its request. Raises EngineError when there is none."""
@@ -52,7 +70,7 @@ class Sources:
         if self._store.is_own(url):
             data = await self._read_own(url)
         else:
-            data = await self._fetch_in_turn(job.account_id, url)
+            data = await self._fetch(url)
         kind = kind_of(data)
         if kind is None:
             raise _refusal(NOT_READ)
@@ -73,20 +91,6 @@ class Sources:
             raise EngineError("The server could not read the picture to start from.") from error
         raise _refusal("is a link of this server that has expired, or never was good")
 
-    async def _fetch_in_turn(self, account_id: str, url: str) -> bytes:
-        self.fetching += 1
-        try:
-            async with self._accounts[account_id], self._slots:
-                return await self._fetch(url)
-        except Refused as refused:
-            raise _refusal(refused.reason) from None
-        except Unreachable as unreachable:
-            raise _refusal(f"cannot be fetched: {unreachable.reason}") from None
-        finally:
-            self.fetching -= 1
-            if not self.fetching:
-                self._accounts.clear()
-
     async def _fetch(self, url: str) -> bytes:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
@@ -96,8 +100,12 @@ class Sources:
                     except Unreachable:
                         await asyncio.sleep(AGAIN_SECONDS)
                 return _body(await self._follow(url))
+        except Refused as refused:
+            raise _refusal(refused.reason) from None
+        except Unreachable as unreachable:
+            raise _refusal(f"cannot be fetched: {unreachable.reason}") from None
         except TimeoutError:
-            raise Unreachable("timed out") from None
+            raise _refusal("cannot be fetched: timed out") from None
 
     async def _follow(self, url: str) -> Answer:
         """The answer behind a few redirects; the guard reads each address as it read the first."""
