@@ -81,6 +81,9 @@ def test_an_operator_looks_at_refusals_and_takes_pictures_away(
     caller.finished(refused)
     [waiting] = [r for r in guarded.read_json("review", "list") if r["job"] == refused]
     assert (waiting["kind"], waiting["category"], waiting["prompt"]) == ("refused", "sexual", None)
+    lines = command(guarded.home, "review", "list").stdout.splitlines()
+    assert waiting["id"] in {line.split()[0] for line in lines}  # whole, to be copied
+    assert max(len(line) for line in lines) <= 80
     [link] = caller.finished(caller.ordered("a lighthouse"))["results"]
     assert requests.get(link, timeout=5).status_code == 200
     reason = "it shows my house\u009b2J\u202e"  # which would move cursors and turn words around

@@ -231,6 +231,9 @@ def test_the_operator_lists_redelivers_and_rotates(posting: Server, owner: Custo
         arguments = ("--account", owner.account, "--status", "delivered")
         [listed] = posting.read_json("webhooks", "list", *arguments)
         assert (listed["id"], listed["answer"]) == (delivery["id"], 201)
+        lines = command(posting.home, "webhooks", "list", *arguments).stdout.splitlines()
+        assert lines[0].split()[0] == delivery["id"]  # whole, to be copied
+        assert max(len(line) for line in lines) <= 80
         done = command(posting.home, "webhooks", "redeliver", delivery["id"])
         assert done.stdout == "1 to be delivered again\n"
         arrived(receiver, 2)

@@ -1,8 +1,6 @@
 """The audit log for the operator: read, proven, exported."""
 
 import json
-import shutil
-import textwrap
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -12,14 +10,13 @@ import typer
 from safelight import audit, settings
 from safelight.audit.verify import Chain, parse_head
 from safelight.audit.verify import verify as verify_chain
+from safelight.cli import bookkeeping
 from safelight.cli.assembly import run_with_database
 from safelight.db import Database, Row, Transaction
-from safelight.telemetry.lines import printable
 
 LISTED_DEFAULT = 50
 LISTED_MAX = 10_000
 EXPORTED_ROWS = 5000  # read at a time
-INDENT = " " * 6  # of a row's second line
 
 app = typer.Typer(help="Who changed what, in a chain of rows.", no_args_is_help=True)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
@@ -45,7 +42,7 @@ def list_rows(
         typer.echo(json.dumps(found))
     else:
         for row in found:
-            typer.echo("\n".join(_told(row)))
+            typer.echo(_told(row))
 
 
 @app.command()
@@ -106,16 +103,14 @@ def _shown(row: Row) -> dict[str, Any]:
     return {**dict(row), "at": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
 
 
-def _told(row: dict[str, Any]) -> Iterator[str]:
+def _told(row: dict[str, Any]) -> str:
     """For people: who did what, and under it what it was done to, and how that changed."""
-    yield printable(f"{row['number']:>4}  {row['at']}  {row['actor']}  {row['action']}")
     through = {"request": row["request_id"], "from": row["address"]}
     facts = [*_changes(row["details"]), *(f"{name} {is_}" for name, is_ in through.items() if is_)]
-    text = printable(row["object"] + (f": {', '.join(facts)}" if facts else ""))
-    yield textwrap.fill(
-        text, shutil.get_terminal_size().columns,
-        initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False,
-    )  # fmt: skip
+    return bookkeeping.entry(
+        (f"{row['number']:>4}", row["at"], row["actor"], row["action"]),
+        (row["object"] + (f": {', '.join(facts)}" if facts else ""),),
+    )
 
 
 def _changes(details: str) -> Iterator[str]:

@@ -1,8 +1,10 @@
 """Keys, credits and the proof of the books, as commands."""
 
 import re
+import shutil
+import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -20,10 +22,12 @@ from safelight.ledger import DAY_MS, MICROCREDITS
 from safelight.ledger.verify import Proof
 from safelight.ledger.verify import verify as verify_books
 from safelight.settings import Settings
+from safelight.telemetry.lines import printable
 
 DEMO_ACCOUNT = "demo"
 DEMO_CREDITS = 1000
 NAME_CHARACTERS_MAX = 200
+INDENT = " " * 6  # of an entry's second line
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -207,3 +211,12 @@ def table(rows: Sequence[dict[str, Any]], *columns: str) -> Table:
     for row in rows:
         drawn.add_row(*(Text(str(row[column])) for column in columns))  # [dev] is no markup
     return drawn
+
+
+def entry(first: Iterable[str], under: Iterable[str]) -> str:
+    """A row too wide for a table: what names it in one line, and wrapped below it the rest."""
+    below = textwrap.fill(
+        printable(", ".join(filter(None, under))), shutil.get_terminal_size().columns,
+        initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False,
+    )  # fmt: skip
+    return printable("  ".join(first)) + f"\n{below}"

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from safelight import reviews, settings
 from safelight.cli import bookkeeping
@@ -19,10 +18,8 @@ from safelight.reviews import Decision
 
 LISTED_DEFAULT = 50
 LISTED_MAX = 10_000
-COLUMNS = ("id", "at", "kind", "layer", "category", "score", "job", "decision")
 
 app = typer.Typer(help="What filters refused, nearly refused, or people reported.")
-console = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 ReviewId = Annotated[str, typer.Argument(metavar="ID", help="An id of `safelight review list`.")]
 
@@ -44,7 +41,8 @@ def list_reviews(
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        console.print(bookkeeping.table(found, *COLUMNS))
+        for one in found:
+            typer.echo(_told(one))
 
 
 @app.command()
@@ -113,3 +111,11 @@ def _shown(row: Row) -> dict[str, Any]:
         "reason": row["reason"],
         "decision": row["decision"] or "",
     }
+
+
+def _told(one: dict[str, Any]) -> str:
+    """For people."""
+    return bookkeeping.entry(
+        (one["id"], one["at"], one["kind"]),
+        (f"{one['category']} {one['score']}", one["layer"], f"job {one['job']}", one["decision"]),
+    )  # fmt: skip

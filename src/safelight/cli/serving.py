@@ -160,7 +160,8 @@ async def _sweep_forever(config: Settings, db: Database, tell: Tell) -> None:
                 keep_days=config.job_days, registry_days=config.provenance.registry_days, tell=tell,
             )  # fmt: skip
         except (Unavailable, OSError) as error:
-            log.error("the sweep could not finish, and tries again: %s", error)
+            why = error.__cause__ or error
+            log.error("the sweep could not finish, and tries again: %s", why)
         except Exception:  # one broken row must not end all sweeping, silently and for ever
             log.exception("the sweep met a mistake of ours, and tries again")
         round_number += 1

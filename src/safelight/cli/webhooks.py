@@ -22,10 +22,8 @@ from safelight.webhooks.outbox import Delivery
 
 LISTED_DEFAULT = 50
 LISTED_MAX = 10_000
-COLUMNS = ("id", "account", "job", "status", "attempts", "answer", "reason", "made")
 
 app = typer.Typer(help="Webhooks: what was delivered, and what signs it.", no_args_is_help=True)
-console = Console()
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
@@ -49,7 +47,8 @@ def list_deliveries(
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        console.print(bookkeeping.table(found, *COLUMNS))
+        for one in found:
+            typer.echo(_told(one))
 
 
 @app.command()
@@ -132,6 +131,15 @@ def _delivery(row: Row) -> dict[str, Any]:
         "reason": row["answer_note"] or "",
         "made": _moment(row["created_at_ms"]),
     }
+
+
+def _told(one: dict[str, Any]) -> str:
+    """For people."""
+    return bookkeeping.entry(
+        (one["id"], one["made"], one["status"]),
+        (f"attempts {one['attempts']}", f"answer {one['answer']}", one["reason"],
+         f"job {one['job']}", f"account {one['account']}"),
+    )  # fmt: skip
 
 
 def _moment(ms: int | None) -> str | None:
