@@ -128,6 +128,19 @@ def test_a_signer_of_another_authority_is_replaced(tmp_path: Path) -> None:
     install_signer(tmp_path).load()
 
 
+def test_a_signer_of_a_clock_that_was_ahead_is_replaced(tmp_path: Path) -> None:
+    """Nobody could verify its pictures for years."""
+    credentials_of(tmp_path, None, None, NOW)
+    credentials_of(tmp_path, None, None, NOW + timedelta(days=2 * 365))
+    assert credentials_of(tmp_path, None, None, NOW).are_good(NOW)
+
+
+def test_an_authority_of_a_clock_that_was_ahead_is_refused(tmp_path: Path) -> None:
+    credentials_of(tmp_path, None, None, NOW + timedelta(days=2 * 365))
+    with pytest.raises(ConfigurationError, match="is not valid before"):
+        credentials_of(tmp_path, None, None, NOW)
+
+
 def test_an_authority_whose_key_is_elsewhere_signs_until_the_next_renewal(tmp_path: Path) -> None:
     """And then says what it lacks."""
     first = credentials_of(tmp_path, None, None, NOW)

@@ -100,7 +100,7 @@ def _of_install(folder: Path, now: datetime) -> Credentials:
     if path.exists():
         found = _read(path, path)
         [signer, *issuers] = _certificates(path)
-        if issuers == [authority] and now < _renewed_at(signer):
+        if issuers == [authority] and signer.not_valid_before_utc <= now < _renewed_at(signer):
             return replace(found, renewed_at=_renewed_at(signer))
     issuer = _private_key(folder / "authority.pem")
     assert isinstance(issuer, ec.EllipticCurvePrivateKey)
@@ -123,6 +123,11 @@ def _authority(folder: Path, now: datetime) -> x509.Certificate:
     [found] = _certificates(path)
     if now > found.not_valid_after_utc:
         raise ConfigurationError(f"{path} has expired; move it away, and a new one is made")
+    if now < found.not_valid_before_utc:
+        raise ConfigurationError(
+            f"{path} is not valid before {found.not_valid_before_utc:%Y-%m-%d}: the clock is wrong,"
+            " or was; then move it away, and a new one is made"
+        )
     return found
 
 
