@@ -85,6 +85,33 @@ def test_a_prompt_model_judges_by_labels_of_the_operators_choice(tmp_path: Path)
     assert model.judge("a cat " * 100, strict=False).category is Category.HATE
 
 
+def test_the_end_of_a_prompt_that_is_longer_than_a_model_reads_is_judged_too(
+    tmp_path: Path,
+) -> None:
+    folder = save_words(tmp_path, {0: "toxic", 1: "fine"}, 0.0)
+    notice(folder, "cat", beside="a")
+    model = LocalWords(folder, read_labels(["toxic=hate"]))
+    model.load()
+    assert model.judge("a " * 25, strict=True).allowed
+    assert model.judge("a a a a a. " * 20, strict=True).allowed
+    assert model.judge("a a a a a. " * 20 + "cat", strict=False).category is Category.HATE
+
+
+def notice(folder: Path, word: str, beside: str) -> None:
+    """Teach a stored model that its first label is about this word."""
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.no_grad():
+        seen = [
+            model.bert(**tokenizer(text, return_tensors="pt")).pooler_output[0]
+            for text in (word, " ".join([beside] * 20))
+        ]
+        apart = seen[0] - seen[1]
+        model.classifier.weight[0] = apart * 20 / apart.square().sum()
+        model.classifier.bias[0] = -(model.classifier.weight[0] @ (seen[0] + seen[1]) / 2)
+    model.save_pretrained(folder)
+
+
 def test_it_stands_beside_the_built_in_filters(tmp_path: Path) -> None:
     model = LocalPictures(save_pictures(tmp_path, LABELS, 3.0), {})
     moderator = Moderator([PromptRules()], [NsfwClassifier(), model])

@@ -69,7 +69,7 @@ def test_a_long_prompt_does_not_drown_one_sentence(classifier: PromptClassifier)
 
 def test_a_prompt_is_read_in_pieces_of_a_bounded_number() -> None:
     found = pieces("word " * 20_000)
-    assert len(found) == 1 + WINDOWS_MAX
+    assert len(found) <= 1 + 2 * WINDOWS_MAX
     assert max(map(len, found[1:])) <= WINDOW + 1
     assert pieces("short") == ["short"]
 
@@ -77,3 +77,10 @@ def test_a_prompt_is_read_in_pieces_of_a_bounded_number() -> None:
 def test_without_its_weights_nothing_can_be_judged(encode: Encode, rules: PromptRules) -> None:
     with pytest.raises(RuntimeError):
         PromptClassifier(encode, rules.groups).judge("a cat", strict=False)
+
+
+@pytest.mark.parametrize("harmless", ["A cat. " * 60, "A cat" + " " * 9000, "cat, " * 300])
+def test_no_sentence_hides_behind_many_short_ones_or_behind_nothing(harmless: str) -> None:
+    """Whoever draws reads it, so it is read by itself, or nearly."""
+    hidden = "A sentence about what nobody is to see."
+    assert any(hidden in piece for piece in pieces(harmless + hidden) if len(piece) <= WINDOW)

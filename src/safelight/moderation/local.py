@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from safelight.moderation.meaning import pieces
 from safelight.moderation.verdict import ALLOWED, Category, Verdict
 
 # What labels mean; those of the operator's choice come on top, as "label=category".
@@ -106,8 +107,16 @@ class LocalWords(LocalModel):
         )
 
     def judge(self, text: str, *, strict: bool) -> Verdict:
-        inputs = self._tokenizer(text, truncation=True, return_tensors="pt")
-        return self._decide(inputs, STRICT if strict else BASE)
+        """The gravest of what is found, piece by piece where the whole is more than it reads."""
+        limit = STRICT if strict else BASE
+        fits = len(self._tokenizer(text)["input_ids"]) <= self._tokenizer.model_max_length
+        found = [self._judge_piece(piece, limit) for piece in ([text] if fits else pieces(text))]
+        order: list[Category | None] = list(Category)
+        bad = [one for one in found if one.category is not None]
+        return min(bad, key=lambda one: order.index(one.category), default=ALLOWED)
+
+    def _judge_piece(self, text: str, limit: float) -> Verdict:
+        return self._decide(self._tokenizer(text, truncation=True, return_tensors="pt"), limit)
 
     def speaks_of_minors(self, text: str) -> bool:
         return False  # our own rules know

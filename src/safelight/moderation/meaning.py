@@ -28,6 +28,7 @@ STRICT = 0.85  # of a threshold, where the stricter check was asked for
 NEAR = 0.8  # of a threshold, from where on a person may want to look
 WINDOW = 160  # characters; a longer prompt is also read piece by piece, or it would drown its sense
 WINDOWS_MAX = 32
+SPACES = re.compile(r"[^\S\n]{2,}")
 SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|(?<=[。！？；])|\n+")
 
 
@@ -83,7 +84,11 @@ class PromptClassifier:
 
 
 def pieces(text: str) -> list[str]:
-    """The text, and of a long one its sentences, the longest of them in parts."""
+    """The text, and of a long one its sentences, the longest of them in parts.
+
+    Where they are many, the text is read in parts that overlap: none is to hide behind others.
+    """
+    text = SPACES.sub(" ", text)  # whoever draws reads no more than one
     if len(text) <= WINDOW:
         return [text]
     found = [
@@ -91,4 +96,7 @@ def pieces(text: str) -> list[str]:
         for sentence in SENTENCE_END.split(text)
         for start in range(0, len(sentence), WINDOW)
     ]
-    return [text[: WINDOW * WINDOWS_MAX], *found[:WINDOWS_MAX]]
+    if len(found) > WINDOWS_MAX:
+        parts = range(0, len(text), WINDOW // 2)
+        found = [text[start : start + WINDOW] for start in parts[: 2 * WINDOWS_MAX]]
+    return [text[: WINDOW * WINDOWS_MAX], *found]
