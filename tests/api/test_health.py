@@ -28,9 +28,9 @@ OK = {"status": "ok", "workers": 1, "database": "ok", "storage": "ok"}
 class Asked:
     """Readiness on books of one's own, with a clock that the test moves."""
 
-    def __init__(self, books: Books, folder: Path):
+    def __init__(self, books: Books, folder: Path, store: ImageStore | None = None):
         self.books = books
-        self.store = ImageStore(folder / "pictures", b"sixteen characters", "http://here")
+        self.store = store or ImageStore(folder / "pictures", b"sixteen characters", "http://here")
         self.seconds = 0.0
         self.readiness = Readiness(books.db, self.store, lambda: self.seconds)
         books.write(lambda tx: workers.say_hello(tx, "w1", "fake", ready=True))
@@ -91,6 +91,24 @@ def test_a_folder_that_takes_no_file_is_told_and_so_is_its_recovery(asked: Asked
     assert (found.status, found.storage, found.database) == ("unavailable", "not writable", "ok")
     asked.store.root.unlink()
     assert asked.report().status == "unavailable"  # as it was a moment ago
+    assert asked.later().report().status == "ok"
+
+
+class Breathless(ImageStore):
+    """On a machine that has no thread left to give."""
+
+    has_threads = False
+
+    def try_writing(self) -> None:
+        if not self.has_threads:
+            raise RuntimeError("can't start new thread")
+
+
+def test_a_machine_without_threads_is_told_and_so_is_its_recovery(books: Books, tmp_path: Path):
+    store = Breathless(tmp_path / "pictures", b"sixteen characters", "http://here")
+    asked = Asked(books, tmp_path, store)
+    assert asked.report().storage == "not writable"
+    store.has_threads = True
     assert asked.later().report().status == "ok"
 
 

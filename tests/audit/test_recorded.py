@@ -16,9 +16,10 @@ from keeping import Books
 from running import NOBODY, Server, command, environment, until
 from safelight import audit
 from safelight.audit import Action
+from safelight.cli.bookkeeping import NOTE_CHARACTERS_MAX
 from safelight.cli.commands import app
 from safelight.cli.weakened import record_weakened, weakened
-from safelight.errors import SafelightError
+from safelight.errors import ConfigurationError, SafelightError
 from safelight.settings import Settings
 from safelight.settings.moderation import ModerationSettings
 from safelight.settings.sections import ConnectionSettings, ProvenanceSettings, TorchSettings
@@ -110,6 +111,23 @@ def test_settings_are_recorded_when_they_changed(books: Books, caplog: pytest.Lo
         {"after": {}}, {"before": {}, "after": loosened}, {"before": loosened, "after": {}},
     ]  # fmt: skip
     assert str(books.read(audit.head)) in caplog.text
+
+
+def test_settings_of_any_length_are_recorded_and_every_change_of_them(books: Books):
+    networks = [f"10.{number // 250}.{number % 250}.0/24" for number in range(800)]
+    for egress_allow in (networks, networks, networks[:-1]):
+        config = Settings(home=books.path.parent, stand_in="off", egress_allow=egress_allow)
+        books.run(record_weakened(config, books.db))
+    assert len(books.rows("select * from audit")) == 2
+
+
+def test_a_note_too_long_for_a_row_is_refused_in_words(tmp_path: Path):
+    grant = ("credits", "grant", "studio", "1", "--note")
+    assert "available" in safelight(tmp_path, *grant, "한" * NOTE_CHARACTERS_MAX)
+    done = CliRunner().invoke(
+        app, (*grant, "한" * (NOTE_CHARACTERS_MAX + 1)), env=environment(tmp_path)
+    )
+    assert isinstance(done.exception, ConfigurationError)
 
 
 def test_every_safeguard_that_settings_loosen_is_told(tmp_path: Path):

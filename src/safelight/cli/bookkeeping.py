@@ -27,6 +27,7 @@ from safelight.telemetry.lines import printable
 DEMO_ACCOUNT = "demo"
 DEMO_CREDITS = 1000
 NAME_CHARACTERS_MAX = 200
+NOTE_CHARACTERS_MAX = 1000  # it has to find room in a row of the audit log
 INDENT = " " * 6  # of an entry's second line
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
@@ -188,6 +189,8 @@ def balances(config: Settings, account: str | None) -> list[dict[str, Any]]:
 def grant(config: Settings, account: str, amount: int, note: str | None) -> int:
     """Returns what is available afterwards, in microcredits."""
     _check_name(account)
+    if note is not None and len(note) > NOTE_CHARACTERS_MAX:
+        raise ConfigurationError(f"a note has at most {NOTE_CHARACTERS_MAX} characters")
     pepper = settings.install_secret(config)
 
     async def commit(tx: Transaction) -> int:

@@ -208,7 +208,9 @@ def credits_grant(
     amount: Annotated[
         Decimal, typer.Argument(parser=_credits, help="Credits; a negative amount takes back.")
     ],
-    note: Annotated[str | None, typer.Option(help="Why; kept in the ledger.")] = None,
+    note: Annotated[
+        str | None, typer.Option(help="Why; kept in the ledger and the audit log.")
+    ] = None,
 ) -> None:
     """Give an account credits."""
     left = bookkeeping.grant(settings.load(), account, microcredits(amount), note)

@@ -1,6 +1,8 @@
 """What the operator's settings loosen, written to the audit log when it changed."""
 
+import hashlib
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from safelight import audit, settings
@@ -11,6 +13,7 @@ from safelight.db import Database, Transaction
 from safelight.settings import Settings
 
 INSTALL = "install"  # what the row is about
+LISTED_MAX = 20  # of a list; a longer one is told by its digest, as a row has an end
 
 log = logging.getLogger(__name__)
 
@@ -19,18 +22,26 @@ def weakened(config: Settings) -> dict[str, Any]:
     """The settings in force that loosen a safeguard, by name; none is the strictest install."""
     found = {
         "stand_in": None if config.stands_in == "off" else config.stands_in,
-        "egress_allow": list(config.egress_allow),
-        "accept_licences": list(config.accept_licences),
+        "egress_allow": _brief(config.egress_allow),
+        "accept_licences": _brief(config.accept_licences),
         "host": None if config.host == "localhost" or is_loopback(config.host) else config.host,
         "hosts": ANY if ANY in config.hosts else None,
         "provenance.prompt": config.provenance.prompt,
         "provenance.account": config.provenance.account,
         "moderation.level": "minors" if config.moderation.level == "minors" else None,
         "moderation.classifier": None if config.moderation.classifier else "off",
-        "connections.proxies": list(config.connections.proxies),
+        "connections.proxies": _brief(config.connections.proxies),
         "torch.download": config.torch.download,
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _brief(values: Sequence[str]) -> list[str]:
+    """All of them, or so much that every change is a change of it."""
+    if len(values) <= LISTED_MAX:
+        return list(values)
+    digest = hashlib.sha256("\n".join(values).encode()).hexdigest()
+    return [*values[:LISTED_MAX], f"and {len(values) - LISTED_MAX} more; sha256 of all: {digest}"]
 
 
 async def record_weakened(config: Settings, db: Database) -> None:

@@ -79,9 +79,10 @@ class Readiness:
         try:
             await asyncio.to_thread(self._store.try_writing)
             self._storage = OK
-        except OSError:
+        except (OSError, RuntimeError):  # the latter for want of a thread to try it in
             self._storage = NOT_WRITABLE
-        self.checking = None
+        finally:
+            self.checking = None
 
 
 async def _write_a_row(tx: Transaction) -> None:
