@@ -1,8 +1,11 @@
 """Filters elsewhere: how they are asked, and that nothing passes without a clear answer."""
 
 import base64
+import contextlib
 import io
 import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -146,6 +149,32 @@ def test_an_answer_that_drips_is_waited_for_only_so_long(vendor: Receiver) -> No
     began = time.monotonic()
     assert_nothing_passes(service(vendor, "hook", timeout_seconds=0.3))
     assert time.monotonic() - began < 3
+
+
+def test_headers_that_drip_are_waited_for_only_so_long() -> None:
+    ended = threading.Event()
+
+    def drip() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not ended.wait(0.05):
+                connection.sendall(b"x")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        began = time.monotonic()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        stopping = threading.Timer(5, ended.set)
+        stopping.start()
+        try:
+            assert_nothing_passes(Service(url=url, kind="hook", timeout_seconds=0.3))
+            assert time.monotonic() - began < 3
+        finally:
+            ended.set()
+            stopping.cancel()
+            dripping.join()
 
 
 def test_a_service_that_cannot_prove_who_it_is_lets_nothing_pass(

@@ -5,11 +5,15 @@ time raises, and then nothing passes. Redirects are not followed and no proxy is
 """
 
 import base64
+import contextlib
 import http.client
 import io
 import json
+import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Literal
@@ -66,7 +70,8 @@ class Service:
             if self.token is not None:
                 headers["authorization"] = f"Bearer {self.token}"
             connection.request("POST", path, json.dumps(question), headers)
-            answer = connection.getresponse()
+            with _hanging_up(connection.sock, deadline):
+                answer = connection.getresponse()
             if answer.status != HTTPStatus.OK:
                 raise Unclear(f"it answers {answer.status}")
             return json.loads(_read(connection, answer, deadline))
@@ -164,6 +169,26 @@ def _jpeg(pixels: npt.NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _hanging_up(sock: socket.socket, deadline: float) -> Iterator[None]:
+    """Headers that drip end then: the socket's own timeout is for each piece of them alone.
+
+    What was cut off there has no body, and is no clear answer.
+    """
+    timer = threading.Timer(max(0, deadline - time.monotonic()), _hang_up, (sock,))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def _read(
