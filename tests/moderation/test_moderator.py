@@ -125,3 +125,19 @@ def test_the_picture_filter_knows_whether_the_prompt_speaks_of_children() -> Non
 def test_what_is_no_picture_is_not_passed(moderator: Moderator, pixels: Pixels) -> None:
     with pytest.raises(EngineError):
         moderator.check_picture(pixels)
+
+
+class Panic(BaseException):
+    """As extensions in Rust end: no Exception."""
+
+
+class Panicking(Broken):
+    """A filter whose native code gives up."""
+
+    def judge(self, *_: object, **__: object) -> Verdict:
+        raise Panic
+
+
+def test_a_filter_that_panics_lets_nothing_pass_and_ends_no_worker() -> None:
+    with pytest.raises(EngineError):
+        Moderator([Panicking()], [Told()]).check_prompt("a cat")

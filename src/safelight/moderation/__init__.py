@@ -148,10 +148,12 @@ def _nearer(one: Verdict, other: Verdict) -> Verdict:
 
 
 def _or_fail(name: str, work: Callable[[], T]) -> T:
-    """Filters may be other people's code: whatever they raise, nothing passes."""
+    """Filters may be other people's code: whatever they raise, nothing passes. Native parts of them
+    panic beside Exception.
+    """
     try:
         return work()
-    except Exception as error:
+    except BaseException as error:
         log.exception("the filter %s failed", name)
         raise EngineError(
             "The content filter is not available.", code=JobErrorCode.SERVICE_UNAVAILABLE
