@@ -41,9 +41,10 @@ class Asked:
 
     async def _settled(self) -> Report:
         report = await self.readiness.report()
-        while self.readiness.checking is not None:
-            await asyncio.sleep(0.001)
-            report = await self.readiness.report()
+        async with asyncio.timeout(30):
+            while self.readiness.checking is not None:
+                await asyncio.sleep(0.001)
+                report = await self.readiness.report()
         return report
 
     def later(self, seconds: float = FRESH_SECONDS) -> "Asked":

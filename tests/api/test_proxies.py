@@ -9,6 +9,7 @@ import requests
 
 from running import Server
 from safelight.accounts import new_key
+from safelight.api.peers import is_loopback
 from safelight.api.proxies import Proxies
 
 OURS = Proxies([ipaddress.ip_network(text) for text in ("10.0.0.0/8", "2001:db8::/32")])
@@ -67,3 +68,8 @@ def test_each_caller_behind_a_trusted_proxy_is_damped_alone(start: Callable[...,
 def test_one_who_is_no_proxy_cannot_choose_an_address(start: Callable[..., Server]):
     server = start(LIMITS__WRONG_KEYS_PER_MINUTE=2, CONNECTIONS__PROXIES="10.0.0.0/8")
     assert [wrong(server, f"192.0.2.{n}") for n in range(3)] == [401, 401, 429]
+
+
+def test_this_machine_is_known_however_a_socket_writes_it():
+    assert all(map(is_loopback, ("127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1")))
+    assert not any(map(is_loopback, ("::ffff:1.2.3.4", "1.2.3.4", "::2", "", "localhost")))

@@ -177,11 +177,13 @@ def test_doctor_finds_a_healthy_install_healthy(told: Told):
 def test_doctor_names_what_is_wrong(told: Told, run: Run, tmp_path: Path):
     told("keys", "create", "studio")
     (tmp_path / "secret").chmod(0o644)
-    done = run("doctor", "--json", STAND_IN="off")
+    open_to_all = {"TELEMETRY__METRICS_PORT": 0, "TELEMETRY__METRICS_HOST": "0.0.0.0"}
+    done = run("doctor", "--json", STAND_IN="off", **open_to_all)
     assert done.returncode == 1
     wrong = {check["name"]: check["note"] for check in json.loads(done.stdout) if not check["ok"]}
-    assert set(wrong) == {"secret", "engine"}
+    assert set(wrong) == {"secret", "engine", "telemetry"}
     assert "chmod 600" in wrong["secret"]
+    assert "METRICS_TOKEN" in wrong["telemetry"]  # serve would refuse it too
 
 
 def test_settings_shows_what_is_in_force_and_masks_secrets(run: Run, tmp_path: Path):

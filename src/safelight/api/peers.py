@@ -30,9 +30,11 @@ def peer_of(address: str) -> str:
 def is_loopback(address: str) -> bool:
     """Whether it is this machine, written as a literal."""
     try:
-        return ipaddress.ip_address(address).is_loopback
+        found = ipaddress.ip_address(address)
     except ValueError:
         return False
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return (mapped or found).is_loopback  # as one socket for both families writes 127.0.0.1
 
 
 class Damping:

@@ -269,7 +269,7 @@ def models(as_json: AsJson = False) -> None:
 
 @app.command()
 def doctor(as_json: AsJson = False) -> None:
-    """Check that this machine can serve: folders, database, secret, engine, port."""
+    """Check that this machine can serve: folders, secret, database, filters, engine."""
     checks = diagnosis.doctor(settings.load())
     if as_json:
         typer.echo(json.dumps(checks))

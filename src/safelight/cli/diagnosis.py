@@ -20,9 +20,11 @@ from safelight.cli.assembly import (
     build_marking,
     build_roster,
     build_stand_in,
+    build_tracer,
     load_catalog,
     run_with_database,
 )
+from safelight.cli.exposure import check_metrics_exposure
 from safelight.db import Database
 from safelight.errors import ConfigurationError, EngineError, ModelNotAllowed
 from safelight.ledger.verify import verify
@@ -106,6 +108,8 @@ def doctor(config: Settings) -> list[dict[str, Any]]:
         checks.append(_check("styles", lambda: _styles(config)))
     if config.stands_in != "off" or not config.models:
         checks.append(_check("engine", lambda: _stand_in(config)))
+    if config.telemetry.metrics_port is not None or config.telemetry.traces:
+        checks.append(_check("telemetry", lambda: _telemetry(config)))
     return checks
 
 
@@ -129,6 +133,13 @@ def _home(home: Path) -> str:
     if free < DISK_BYTES_MIN:
         raise ConfigurationError(f"{home} has less than 1 GiB left")
     return f"{home}, {free >> 30} GiB free"
+
+
+def _telemetry(config: Settings) -> str:
+    check_metrics_exposure(config)
+    if (tracer := build_tracer(config)) is not None:
+        tracer.close()
+    return "metrics and traces as the settings ask for them"
 
 
 def _secret(config: Settings) -> str:
