@@ -18,7 +18,7 @@ import requests
 
 from running import Customer, Server
 from safelight import provenance
-from safelight.provenance import Integrity, Trust, png, trust_of
+from safelight.provenance import Integrity, Trust, boxes, png, trust_of
 from signed import signed_png
 
 VALIDATED_EVERY = 1 if os.environ.get("EVERY_BIT") else 211
@@ -76,3 +76,19 @@ def test_who_mends_the_checksum_is_seen_too(tmp_path: Path) -> None:
         mended = changed[: at + 4 + length] + checksum + changed[at + 8 + length :]
         assert not png.problems(mended)
         assert provenance.read_own(mended, trust).integrity is not Integrity.INTACT
+
+
+@pytest.mark.parametrize("length", range(17))
+def test_a_box_that_is_cut_short_is_told_of(length: int) -> None:
+    """Its description ends before, or with, the four letters that say what it holds."""
+    description = struct.pack(">I4s", 8 + length, b"jumd") + (b"c2pa" + boxes.TYPE_ENDING)[:length]
+    box = struct.pack(">I4s", 8 + len(description), b"jumb") + description
+    assert boxes.problems(box) == ["a box of the manifest is not framed as it should be"]
+
+
+def test_boxes_without_end_within_boxes_are_told_of() -> None:
+    label = struct.pack(">I4s", 30, b"jumd") + b"c2pa" + boxes.TYPE_ENDING + b"\x03c2pa\0"
+    box = b""
+    for _ in range(3000):
+        box = struct.pack(">I4s", 8 + len(label) + len(box), b"jumb") + label + box
+    assert boxes.problems(box) == ["a box of the manifest is not framed as it should be"]

@@ -33,7 +33,7 @@ def problems(store: bytes) -> list[str]:
     """What is not as we write it; empty for a store that is, and no check of what is signed."""
     try:
         kinds = list(_walk(store, 0, len(store)))
-    except (ValueError, struct.error):
+    except (ValueError, IndexError, RecursionError, struct.error):
         return ["a box of the manifest is not framed as it should be"]
     if kinds.count(b"c2ma") == 1 and not _is_padded(store):
         return ["the signature's padding is not empty"]
