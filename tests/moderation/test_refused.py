@@ -96,6 +96,9 @@ def test_an_operator_looks_at_refusals_and_takes_pictures_away(
     assert requests.get(link, timeout=5).status_code == 404
     audited = guarded.read_json("audit", "list", "--action", "review.decided")
     assert audited[0]["object"] == reported.stdout.strip()
+    # The fake engine's tiles look alike: what comes next on this server must not be refused.
+    taken_back = command(guarded.home, "review", "decide", reported.stdout.strip(), "release")
+    assert taken_back.returncode == 0, taken_back.stderr
 
 
 def test_nsfw_check_refuses_more_of_a_stand_in_too(caller: Customer) -> None:
