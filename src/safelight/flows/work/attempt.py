@@ -49,7 +49,7 @@ class Attempt:
     async def judged(self) -> None:
         """Once it is known that the prompt may be drawn. Raises EngineError when it may not."""
         if self.judging is not None:
-            await self.judging
+            await asyncio.shield(self.judging)  # whoever stops waiting does not stop the judging
         if self.refusal is not None:
             raise self.refusal
 

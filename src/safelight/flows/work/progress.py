@@ -9,7 +9,7 @@ from safelight.db import Database, Transaction
 from safelight.engines import Picture, Step
 from safelight.errors import EngineError, Unavailable
 from safelight.flows.work.attempt import Attempt
-from safelight.flows.work.filing import Files
+from safelight.flows.work.filing import Filed, Files
 from safelight.flows.work.review import Review
 
 PROGRESS_SECONDS = 0.1  # progress is written at most this often
@@ -75,15 +75,27 @@ class Progress:
             return False
         return await self._review.may_preview(self._attempt.job, preview, known_bad)
 
+    async def _store(self, preview: Picture) -> Filed | None:
+        """The preview, if it may be shown before the picture itself is there."""
+        judging = asyncio.ensure_future(self._may_show(preview))
+        ended = asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait({judging, ended}, return_when=asyncio.FIRST_COMPLETED)
+            if self._ended.is_set() or not judging.result():
+                return None
+        finally:
+            judging.cancel()
+            ended.cancel()
+        self._previews += 1
+        job = self._attempt.job
+        prepared = await self._files.prepare(job, preview, f"p{self._previews}")
+        return await self._files.keep(job, prepared)
+
     async def _record(self, step: Step) -> None:
         """Commit that a step is done, and its preview; learn whether the job is still ours."""
         job, file = self._attempt.job, None
         if step.preview is not None:
-            preview = Picture(step.preview, seed=job.request.seed or 0)
-            if await self._may_show(preview):
-                self._previews += 1
-                prepared = await self._files.prepare(job, preview, f"p{self._previews}")
-                file = await self._files.keep(job, prepared)
+            file = await self._store(Picture(step.preview, seed=job.request.seed or 0))
 
         async def commit(tx: Transaction) -> bool:
             percent = max(1, PROGRESS_MAX * step.number // max(1, step.total))
