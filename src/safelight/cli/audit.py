@@ -10,16 +10,14 @@ import typer
 from safelight import audit, settings
 from safelight.audit.verify import Chain, parse_head
 from safelight.audit.verify import verify as verify_chain
-from safelight.cli import bookkeeping
+from safelight.cli import bookkeeping, listing
 from safelight.cli.assembly import run_with_database
+from safelight.cli.listing import LISTED_DEFAULT, AsJson, Limit
 from safelight.db import Database, Row, Transaction
 
-LISTED_DEFAULT = 50
-LISTED_MAX = 10_000
 EXPORTED_ROWS = 5000  # read at a time
 
 app = typer.Typer(help="Who changed what, in a chain of rows.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
 @app.command("list")
@@ -28,21 +26,14 @@ def list_rows(
         audit.Action | None, typer.Option(help="Only what was done in this way.")
     ] = None,
     about: Annotated[str | None, typer.Option(help="Only what was done to this id.")] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LISTED_MAX, help="How many, newest first.")
-    ] = LISTED_DEFAULT,
+    limit: Limit = LISTED_DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """What was done, newest first."""
     rows = run_with_database(
         settings.load(), lambda db: db.scan(lambda tx: audit.newest(tx, limit, action, about))
     )
-    found = [_shown(row) for row in rows]
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        for row in found:
-            typer.echo(_told(row))
+    listing.show([_shown(row) for row in rows], _told, as_json=as_json)
 
 
 @app.command()

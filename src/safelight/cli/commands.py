@@ -22,6 +22,7 @@ from safelight.cli import (
     webhooks,
 )
 from safelight.cli.assembly import run, start_logging
+from safelight.cli.listing import AsJson
 from safelight.errors import ConfigurationError, SafelightError
 
 app = typer.Typer(
@@ -63,9 +64,6 @@ def _no_less_than_nothing(text: str) -> Decimal:
     if (amount := _credits(text)) < 0:
         raise typer.BadParameter(f"{text} is less than nothing")
     return amount
-
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
 @app.command()

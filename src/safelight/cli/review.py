@@ -7,29 +7,24 @@ from typing import Annotated, Any
 import typer
 
 from safelight import reviews, settings
-from safelight.cli import bookkeeping
+from safelight.cli import bookkeeping, listing
 from safelight.cli.acting import operator
 from safelight.cli.assembly import build_store, run_with_database
+from safelight.cli.listing import LISTED_DEFAULT, AsJson, Limit
 from safelight.db import Row
 from safelight.errors import ConfigurationError, NotFound
 from safelight.flows.decide import decide as decide_on
 from safelight.flows.decide import report as report_on
 from safelight.reviews import Decision
 
-LISTED_DEFAULT = 50
-LISTED_MAX = 10_000
-
 app = typer.Typer(help="What filters refused, nearly refused, or people reported.")
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 ReviewId = Annotated[str, typer.Argument(metavar="ID", help="An id of `safelight review list`.")]
 
 
 @app.command("list")
 def list_reviews(
     decided: Annotated[bool, typer.Option("--decided", help="Those with a decision.")] = False,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LISTED_MAX, help="How many, newest first.")
-    ] = LISTED_DEFAULT,
+    limit: Limit = LISTED_DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """What is open, newest first."""
@@ -37,12 +32,7 @@ def list_reviews(
         settings.load(),
         lambda db: db.scan(lambda tx: reviews.newest(tx, limit, decided=decided)),
     )
-    found = [_shown(row) for row in rows]
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        for one in found:
-            typer.echo(_told(one))
+    listing.show([_shown(row) for row in rows], _told, as_json=as_json)
 
 
 @app.command()

@@ -9,9 +9,10 @@ import typer
 from rich.console import Console
 
 from safelight import accounts, settings
-from safelight.cli import bookkeeping
+from safelight.cli import bookkeeping, listing
 from safelight.cli.acting import operator
 from safelight.cli.assembly import run_with_database
+from safelight.cli.listing import LISTED_DEFAULT, AsJson, Limit
 from safelight.db import Database, Row, Transaction
 from safelight.errors import ConfigurationError, NotFound
 from safelight.flows import redeliver as again
@@ -20,11 +21,7 @@ from safelight.settings import Settings
 from safelight.webhooks import deliveries
 from safelight.webhooks.outbox import Delivery
 
-LISTED_DEFAULT = 50
-LISTED_MAX = 10_000
-
 app = typer.Typer(help="Webhooks: what was delivered, and what signs it.", no_args_is_help=True)
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
 @app.command("list")
@@ -33,9 +30,7 @@ def list_deliveries(
     status: Annotated[
         Delivery | None, typer.Option(help="Only deliveries that stand there.")
     ] = None,
-    limit: Annotated[
-        int, typer.Option(min=1, max=LISTED_MAX, help="How many, newest first.")
-    ] = LISTED_DEFAULT,
+    limit: Limit = LISTED_DEFAULT,
     as_json: AsJson = False,
 ) -> None:
     """Deliveries, newest first."""
@@ -43,12 +38,7 @@ def list_deliveries(
         settings.load(),
         lambda db: db.scan(lambda tx: deliveries.listed(tx, account, status, limit)),
     )
-    found = [_delivery(row) for row in rows]
-    if as_json:
-        typer.echo(json.dumps(found))
-    else:
-        for one in found:
-            typer.echo(_told(one))
+    listing.show([_delivery(row) for row in rows], _told, as_json=as_json)
 
 
 @app.command()

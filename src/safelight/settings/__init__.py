@@ -9,12 +9,11 @@ import socket
 import tomllib
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -26,12 +25,12 @@ from safelight.settings.sections import (
     ConnectionSettings,
     EngineSettings,
     LimitSettings,
+    NetworkTexts,
     ProvenanceSettings,
     TelemetrySettings,
+    Texts,
     TorchSettings,
     WebhookSettings,
-    networks,
-    separated,
 )
 
 PREFIX = "SAFELIGHT_"
@@ -68,7 +67,7 @@ class Settings(BaseSettings):
         None,
         description="how callers reach this server, for picture links; by default http://HOST:PORT",
     )
-    hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+    hosts: Texts = Field(
         (),
         description="names, with commas between them and each with or without a port, that the"
         " Host header may give, besides the public URL's and loopback; * is any. Unset, and"
@@ -92,12 +91,12 @@ class Settings(BaseSettings):
         description="open weights by the model's id (SAFELIGHT_MODELS__KREA_2_TURBO=/path): a"
         " folder in diffusers format, a .safetensors or .gguf file, or a hub id",
     )
-    accept_licences: Annotated[tuple[str, ...], NoDecode] = Field(
+    accept_licences: Texts = Field(
         (),
         description="ids of models, with commas between them, whose non-commercial terms you have"
         " read and keep; they do not serve before",
     )
-    egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+    egress_allow: NetworkTexts = Field(
         (),
         description="networks (10.1.0.0/16, with commas between them) that callers' URLs may lead"
         " to, on any port, besides the public internet; for receivers of your own",
@@ -124,16 +123,6 @@ class Settings(BaseSettings):
     telemetry: TelemetrySettings = TelemetrySettings()  # type: ignore[call-arg]
     engine: EngineSettings = EngineSettings()  # type: ignore[call-arg]
     torch: TorchSettings = TorchSettings()  # type: ignore[call-arg]
-
-    @field_validator("accept_licences", "egress_allow", "hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return separated(value)
-
-    @field_validator("egress_allow")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return networks(value)
 
     @classmethod
     def settings_customise_sources(

@@ -2,13 +2,12 @@
 
 import ipaddress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, Field, SecretStr, field_validator
-from pydantic_settings import NoDecode
 
-from safelight.settings.sections import separated
+from safelight.settings.sections import Texts
 
 
 class ModerationSettings(BaseModel, frozen=True, extra="forbid"):
@@ -53,16 +52,11 @@ class ModerationSettings(BaseModel, frozen=True, extra="forbid"):
     picture_model: Path | None = Field(
         None, description="the same with an image-classification model, such as Falconsai's"
     )
-    labels: Annotated[tuple[str, ...], NoDecode] = Field(
+    labels: Texts = Field(
         (),
         description="what such models' labels mean, with commas between them: toxic=hate; known"
         " are nsfw, porn, hentai, sexual, explicit, unsafe, gore, hate, self-harm",
     )
-
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return separated(value)
 
     @field_validator("service_url")
     @classmethod

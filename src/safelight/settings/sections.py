@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -22,6 +22,11 @@ def networks(value: tuple[str, ...]) -> tuple[str, ...]:
     for text in value:
         ipaddress.ip_network(text)  # says what is wrong, host bits included
     return value
+
+
+# From one text with commas between its parts, as variables are; in TOML also a list.
+Texts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(separated)]
+NetworkTexts = Annotated[Texts, AfterValidator(networks)]
 
 
 class LimitSettings(BaseModel, frozen=True, extra="forbid"):
@@ -85,22 +90,12 @@ class ConnectionSettings(BaseModel, frozen=True, extra="forbid"):
         description="open connections of one address (of IPv6 its /64); unset: 256, and no limit"
         " for this machine's own and for trusted proxies",
     )
-    proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+    proxies: NetworkTexts = Field(
         (),
         description="networks (10.1.2.0/24, with commas between them) of your own proxies, whose"
         " X-Forwarded-For is believed; addresses in the audit log and the limits for wrong keys"
         " are then the callers'. Each must add to that header or replace it",
     )
-
-    @field_validator("proxies", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        return separated(value)
-
-    @field_validator("proxies")
-    @classmethod
-    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return networks(value)
 
     @property
     def networks(self) -> tuple[Network, ...]:
