@@ -1,4 +1,4 @@
-"""Sprite autoencoder: 256x256 premultiplied RGBA <-> a 24x16x16 latent of unit variance."""
+"""Sprite autoencoder: 128x128 premultiplied RGBA <-> a 12x16x16 latent of unit variance."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,23 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-SIDE = 256  # pixels
-CHANNELS = 24  # numbers per latent cell, one cell per 16x16 pixels
+CHANNELS = 12  # numbers per latent cell, one cell per 8x8 pixels
 NOISE = 0.10  # spread of the noise that the decoder learns to ignore
 
 
 @dataclass(frozen=True)
 class Width:
-    """Channels at 128, 64, 32 and 16 cells a side, in the encoder and in the decoder."""
+    """Channels at 64, 32 and 16 cells a side, in the encoder and in the decoder."""
 
-    encoder: tuple[int, int, int, int] = (32, 64, 128, 192)
-    decoder: tuple[int, int, int, int] = (48, 96, 192, 320)
+    encoder: tuple[int, int, int]
+    decoder: tuple[int, int, int]
 
 
-WIDTHS = {"full": Width(), "small": Width((16, 24, 32, 48), (16, 24, 48, 64))}
+WIDTHS = {
+    "full": Width((64, 128, 256), (96, 192, 320)),
+    "cpu": Width((48, 96, 192), (64, 128, 192)),
+    "small": Width((16, 24, 48), (16, 24, 48)),
+}
 
 
 class Residual(nn.Module):
@@ -40,11 +43,11 @@ def _double(channels: int, out: int) -> nn.Sequential:
 
 
 class Autoencoder(nn.Module):
-    """encode: [n,4,256,256] in 0..1 -> [n,24,16,16]; decode: back, unclamped."""
+    """encode: [n,4,128,128] in 0..1 -> [n,12,16,16]; decode: back, unclamped."""
 
     def __init__(self, width: Width) -> None:
         super().__init__()
-        a, b, c, d = width.encoder
+        a, b, c = width.encoder
         self.encoder = nn.Sequential(
             nn.PixelUnshuffle(2),
             nn.Conv2d(16, a, 3, padding=1),
@@ -53,19 +56,14 @@ class Autoencoder(nn.Module):
             Residual(b),
             nn.Conv2d(b, c, 4, 2, 1),
             Residual(c),
-            nn.Conv2d(c, d, 4, 2, 1),
-            Residual(d),
-            Residual(d),
+            Residual(c),
             nn.SiLU(),
-            nn.Conv2d(d, CHANNELS, 3, padding=1),
+            nn.Conv2d(c, CHANNELS, 3, padding=1),
         )
         self.unit = nn.BatchNorm2d(CHANNELS, affine=False, momentum=0.02)
-        a, b, c, d = width.decoder
+        a, b, c = width.decoder
         self.decoder = nn.Sequential(
-            nn.Conv2d(CHANNELS, d, 3, padding=1),
-            Residual(d),
-            Residual(d),
-            _double(d, c),
+            nn.Conv2d(CHANNELS, c, 3, padding=1),
             Residual(c),
             Residual(c),
             _double(c, b),
@@ -77,8 +75,6 @@ class Autoencoder(nn.Module):
             nn.SiLU(),
             nn.Conv2d(a, 64, 3, padding=1),
             nn.PixelShuffle(2),
-            nn.SiLU(),
-            nn.Conv2d(16, 16, 3, padding=1),
             nn.SiLU(),
         )
         self.paint = nn.Conv2d(16, 4, 3, padding=1)

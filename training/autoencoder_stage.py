@@ -17,7 +17,7 @@ from training.autoencoder import (
     matching_loss,
 )
 from training.sheets import save_sheet
-from training.sprites import HOUSE, Sprites, edge_energy, moved, on_white
+from training.sprites import HOUSE, SIDE, Sprites, edge_energy, moved, on_white
 from training.steady import Average, Rescue, cosine, set_rate
 from training.weights import has_weights, load_weights, save_weights
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 RATE, CRITIC_RATE = 1e-3, 2e-4
 AFTERWARDS_SECONDS = 110  # of the run's clock, left for what follows
-CRITIC_FROM = 0.45  # fraction of the time after which the critic joins
 ADVERSE_SHARE, MATCH_SHARE = (
     0.30,
     0.60,
@@ -89,7 +88,7 @@ class Critique:
     def __init__(self, run: "Run") -> None:
         self.run = run
         self.model = (
-            Critic(64 if run.preset.nets == "full" else 16)
+            Critic({"full": 64, "cpu": 32}.get(run.preset.nets, 16))
             .to(run.device)
             .to(memory_format=torch.channels_last)
         )
@@ -157,11 +156,11 @@ def train(run: "Run", sprites: Sprites, model: Autoencoder, minutes: float) -> A
         picture = y.detach().requires_grad_(True)
         loss = likeness_loss(picture, target)
         (gradient,) = torch.autograd.grad(loss, picture)
-        if fraction > CRITIC_FROM:
+        if fraction > run.preset.critic_from:
             if plain is None:
                 plain = copy.deepcopy(average.model)
                 run.say("the critic joins")
-            ramp = min(1.0, (fraction - CRITIC_FROM) / 0.1)
+            ramp = min(1.0, (fraction - run.preset.critic_from) / 0.1)
             gradient = gradient + critique.gradient(target, y.detach(), gradient.norm(), ramp)
         optimizer.zero_grad(set_to_none=True)
         y.backward(gradient)
@@ -243,5 +242,5 @@ def show(run: "Run", feed: Feed, model: Autoencoder) -> None:
         y = model.decode(model.encode(x)).float()
     pairs = torch.stack([x, y], 1).flatten(0, 1)
     save_sheet(
-        run.out / "autoencoder.jpg", on_white(pairs), ["original", "decoded"] * len(x), 8, 256
+        run.out / "autoencoder.jpg", on_white(pairs), ["original", "decoded"] * len(x), 8, SIDE
     )

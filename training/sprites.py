@@ -1,4 +1,4 @@
-"""The art as sprites: 256x256 premultiplied RGBA, fitted into the frame and moved about."""
+"""The art as sprites: 128x128 premultiplied RGBA, fitted into the frame and moved about."""
 
 import io
 import json
@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-SIDE = 256  # pixels of a sprite's frame
-ROOM = 236  # pixels that its longer side may take; the rest is margin for turning
+SIDE = 128  # pixels of a sprite's frame
+ROOM = 118  # pixels that its longer side may take; the rest is margin for turning
 
 STYLES = ("unsaid", "3d", "glossy", "flat", "cartoon", "blob", "sticker", "soft", "doodle")
 HOUSE = STYLES.index("3d")
@@ -46,13 +46,13 @@ def read_art(folder: Path) -> list[Drawing]:
 
 
 def rasterise(drawing: Drawing, archive: zipfile.ZipFile) -> np.ndarray:
-    """A drawing -> [256,256,4] uint8, premultiplied; an SVG is drawn at twice the size first."""
+    """A drawing -> [128,128,4] uint8, premultiplied; an SVG is drawn at four times the size first."""
     from PIL import Image
 
     if drawing.svg:
         import resvg_py
 
-        data = bytes(resvg_py.svg_to_bytes(svg_string=drawing.svg, width=2 * SIDE))
+        data = bytes(resvg_py.svg_to_bytes(svg_string=drawing.svg, width=4 * SIDE))
     else:
         data = archive.read(drawing.webp)
     image = Image.open(io.BytesIO(data)).convert("RGBA")
@@ -86,7 +86,7 @@ def _rasterise_some(job: tuple[Path, list[Drawing]]) -> list[np.ndarray | None]:
 
 @dataclass(frozen=True)
 class Sprites:
-    """Pixels [n,4,256,256] uint8 and, per sprite, its concept and its style."""
+    """Pixels [n,4,128,128] uint8 and, per sprite, its concept and its style."""
 
     pixels: torch.Tensor
     concept: torch.Tensor

@@ -1,4 +1,4 @@
-"""Trains Safelight Mini: `python -m training.train full|small --data DIR --state DIR --out DIR`."""
+"""Trains Safelight Mini: `python -m training.train full|cpu|small --data DIR --state DIR --out DIR`."""
 
 import argparse
 import json
@@ -24,14 +24,14 @@ class Preset:
     latent_batch: int
     limit: int
     compile: bool
-    copies: tuple[
-        int, int, int, int
-    ]  # latents per 3d sprite, per coloured 3d, per other, per coloured other
+    copies: tuple[int, int]  # latents per 3d sprite, per other
+    critic_from: float = 0.45  # fraction of the autoencoder's time after which the critic joins
 
 
 PRESETS = {
-    "full": Preset("full", 96, 1024, 256, 0, True, (16, 6, 6, 2)),
-    "small": Preset("small", 8, 32, 16, 160, False, (2, 1, 1, 1)),
+    "full": Preset("full", 96, 1024, 256, 0, True, (24, 8)),
+    "cpu": Preset("cpu", 8, 64, 64, 0, False, (8, 3), 0.6),
+    "small": Preset("small", 8, 32, 16, 160, False, (2, 1)),
 }
 
 
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument(
         "--ae-minutes", type=float, default=5.5, help="of these, for the autoencoder"
     )
-    parser.add_argument("--stop-after", choices=("latents", "flow"), default="flow")
+    parser.add_argument("--stop-after", choices=("autoencoder", "latents", "flow"), default="flow")
     parser.add_argument(
         "--more", action="store_true", help="a later run goes on with the flow: keep its rate high"
     )
@@ -82,6 +82,8 @@ def main() -> None:
     sprites = load_sprites(args.data, args.state, args.processes, preset.limit)
     run.say(f"{len(sprites)} sprites, {device}, torch {torch.__version__}")
     autoencoder = autoencoder_stage.obtain(run, sprites, args.ae_minutes)
+    if args.stop_after == "autoencoder":
+        return
     words = flow_stage.Words(run)
     latents = flow_stage.obtain_latents(
         run, sprites, autoencoder, words, keep=args.stop_after == "latents" or args.more
