@@ -1,4 +1,4 @@
-"""The illustrator: a transformer from noise to a sprite's latent, told words, colour, style."""
+"""The illustrator: a transformer from noise to a sprite's latent, told words and a style."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-LATENT = (24, 16, 16)  # channels, rows, columns
-PATCH = 2  # latent cells per token side: 64 tokens of 96 numbers
+from training.autoencoder import CHANNELS
+
+LATENT = (CHANNELS, 16, 16)  # channels, rows, columns
+PATCH = 2  # latent cells per token side: 64 tokens of 48 numbers
 TOKENS = (LATENT[1] // PATCH) ** 2
 CELL = LATENT[0] * PATCH**2
 TEXT = 512  # length of a sentence vector
@@ -26,7 +28,11 @@ class Size:
     words: int = 4  # tokens that the sentence vector unfolds into
 
 
-SIZES = {"full": Size(), "small": Size(width=128, depth=3, heads=4, narrow=64)}
+SIZES = {
+    "full": Size(),
+    "cpu": Size(width=256, depth=10, heads=4),
+    "small": Size(width=128, depth=3, heads=4, narrow=64),
+}
 
 
 class RootMean(nn.Module):
@@ -82,11 +88,11 @@ class Block(nn.Module):
 class Flow(nn.Module):
     """Predicts velocity, data minus noise, at time t (0 noise, 1 data).
 
-    z [n,24,16,16] float, t [n] float, text [n,512] unit vectors (zeros: no words),
-    colour [n] and style [n] int64 (0: not said) -> velocity [n,24,16,16].
+    z [n,12,16,16] float, t [n] float, text [n,512] unit vectors (zeros: no words),
+    style [n] int64 (0: not said) -> velocity [n,12,16,16].
     """
 
-    def __init__(self, size: Size, colours: int, styles: int) -> None:
+    def __init__(self, size: Size, styles: int) -> None:
         super().__init__()
         d, self.size = size.width, size
         self.cell_in = nn.Linear(CELL, d)
@@ -94,9 +100,8 @@ class Flow(nn.Module):
         self.time = nn.Sequential(nn.Linear(128, d), nn.SiLU(), nn.Linear(d, d))
         self.text = nn.Sequential(nn.Linear(TEXT, d), nn.SiLU(), nn.Linear(d, d))
         self.words = nn.Linear(d, size.words * d)
-        self.colour = nn.Embedding(colours, d)
         self.style = nn.Embedding(styles, d)
-        self.role = nn.Parameter(torch.randn(1, size.words + 2, d) * 0.02)
+        self.role = nn.Parameter(torch.randn(1, size.words + 1, d) * 0.02)
         self.narrow = nn.Linear(d, size.narrow)
         self.blocks = nn.ModuleList(Block(size) for _ in range(size.depth))
         self.norm = nn.LayerNorm(d, elementwise_affine=False)
@@ -112,27 +117,21 @@ class Flow(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for table in (self.colour, self.style):
-            nn.init.normal_(table.weight, std=0.3)
+        nn.init.normal_(self.style.weight, std=0.3)
         for block in self.blocks:
             nn.init.zeros_(block.modulation.weight)
         for layer in (self.last, self.cell_out):
             nn.init.zeros_(layer.weight)
 
     def forward(
-        self,
-        z: torch.Tensor,
-        t: torch.Tensor,
-        text: torch.Tensor,
-        colour: torch.Tensor,
-        style: torch.Tensor,
+        self, z: torch.Tensor, t: torch.Tensor, text: torch.Tensor, style: torch.Tensor
     ) -> torch.Tensor:
         b, side = z.shape[0], LATENT[1] // PATCH
         angle = t[:, None] * self.frequency
         wave = torch.cat([angle.cos(), angle.sin()], -1)
         h = self.text(text * TEXT**0.5)
-        k, s = self.colour(colour), self.style(style)
-        c = functional.silu(self.narrow(functional.silu(self.time(wave) + h + k + s)))
+        s = self.style(style)
+        c = functional.silu(self.narrow(functional.silu(self.time(wave) + h + s)))
         words = self.words(functional.silu(h)).view(b, self.size.words, -1)
         x = (
             z.view(b, LATENT[0], side, PATCH, side, PATCH)
@@ -142,7 +141,7 @@ class Flow(nn.Module):
         x = torch.cat(
             [
                 self.cell_in(x) + self.place,
-                torch.cat([words, k[:, None], s[:, None]], 1) + self.role,
+                torch.cat([words, s[:, None]], 1) + self.role,
             ],
             1,
         )
@@ -158,20 +157,14 @@ class Flow(nn.Module):
 
 
 def flow_loss(
-    model: nn.Module, z: torch.Tensor, text: torch.Tensor, colour: torch.Tensor, style: torch.Tensor
+    model: nn.Module, z: torch.Tensor, text: torch.Tensor, style: torch.Tensor
 ) -> torch.Tensor:
     """Squared velocity error of rectified flow (Liu, 2022), logit-normal times (Esser, 2024)."""
     t = torch.sigmoid(torch.randn(len(z), device=z.device))
     t = torch.where(torch.rand_like(t) < 0.1, torch.rand_like(t), t)
     noise, tt = torch.randn_like(z), t[:, None, None, None]
-    velocity = model(tt * z + (1 - tt) * noise, t, text, colour, style)
+    velocity = model(tt * z + (1 - tt) * noise, t, text, style)
     return functional.mse_loss(velocity.float(), z - noise)
-
-
-def times(steps: int, shift: float = 1.0) -> torch.Tensor:
-    """steps+1 times from 0 to 1; a shift above 1 spends more of them near the noise."""
-    t = torch.linspace(0, 1, steps + 1)
-    return t / (t + shift * (1 - t))
 
 
 @torch.no_grad()
@@ -179,19 +172,24 @@ def sample(
     model: nn.Module,
     noise: torch.Tensor,
     text: torch.Tensor,
-    colour: torch.Tensor,
     style: torch.Tensor,
+    remembered: torch.Tensor | None = None,
+    start: float = 0.0,
     steps: int = 12,
     guidance: float = 3.0,
     until: float = 0.7,
 ) -> torch.Tensor:
-    """Euler steps from noise to a latent, guided away from "nothing said" while t < until."""
-    z, schedule, n = noise, times(steps).tolist(), len(noise)
+    """Euler steps to a latent, guided away from "nothing said" while t < until.
+
+    They begin at time `start` with a remembered latent under noise (Meng et al., 2022), or at 0.
+    """
+    z = noise if remembered is None else start * remembered + (1 - start) * noise
+    schedule = torch.linspace(start, 1, steps + 1).tolist()
     for now, after in pairwise(schedule):
-        t = z.new_full((n,), now)
-        v = model(z, t, text, colour, style).float()
+        t = z.new_full((len(z),), now)
+        v = model(z, t, text, style).float()
         if guidance != 1 and now < until:
-            u = model(z, t, text * 0, colour * 0, style).float()
+            u = model(z, t, text * 0, style).float()
             v = u + guidance * (v - u)
         z = z + (after - now) * v
     return z

@@ -1,4 +1,4 @@
-"""Second stage: latents of every sprite in every colour, and the flow that learns to draw them."""
+"""Second stage: latents of every sprite, and the flow that learns to draw them."""
 
 import json
 import time
@@ -23,15 +23,19 @@ if TYPE_CHECKING:
 
 RATE, WARM_STEPS = 1e-3, 300
 RESERVE_SECONDS = 40  # for saving, sheets and metrics at the end
-NATURAL_SHARE = 0.5  # of the draws of a sprite that has other colours too
 HOUSE_WEIGHT = 4.0  # a sprite of the house style is drawn this much more often
 JITTER = 0.3  # noise on a sentence vector, relative to its own length, at most
-SILENT, PAINT_SAID = 0.12, 0.3
+SILENT = 0.12
+MEMORY_STEP = 1 / 12  # of a latent of unit variance; the decoder bears far more noise than that
+STARTS = (0.0, 0.2, 0.35, 0.5)  # on the sheet: how much of the remembered drawing is kept
 
 
 @dataclass(frozen=True)
 class Latents:
-    """values [n,24,16,16] half; per (sprite, colour) its first row and its number of rows."""
+    """values [n,12,16,16] half; per sprite its first row and its number of rows.
+
+    The first row of a sprite is the sprite as it is: what the runtime remembers.
+    """
 
     values: torch.Tensor
     first: torch.Tensor
@@ -45,13 +49,9 @@ class Words:
         data = np.load(run.data / "captions.npz")
         self.vectors = torch.from_numpy(unit(data["vectors"])).to(run.device)
         self.deck = torch.from_numpy(data["deck"]).long().to(run.device)
-        self.paint = torch.from_numpy(data["paint"]).long().to(run.device)
-        self.recolours, self.secret = (
-            data["recolours"],
-            {tuple(map(int, pair)) for pair in data["secret"]},
-        )
         self.prompts = json.loads(str(data["prompts"]))
         self.prompt_vectors = torch.from_numpy(unit(data["prompt_vectors"])).to(run.device)
+        self.names = [c["english"] for c in json.loads(str(data["concepts"]))]
 
 
 def go_on(
@@ -65,67 +65,59 @@ def go_on(
     model = train(run, Draw(run, sprites, latents, words), finish)
     save_weights(model, run.out, "flow")
     run.say("weights saved")
-    judge(run, model, autoencoder, sprites, words)
+    show(run, model, autoencoder, sprites, words, latents)
 
 
-def obtain_latents(
-    run: "Run", sprites: Sprites, autoencoder: Autoencoder, words: Words, keep: bool
-) -> Latents:
+def obtain_latents(run: "Run", sprites: Sprites, autoencoder: Autoencoder, keep: bool) -> Latents:
     kept = run.state / "latents.pt"
     if kept.exists():
         run.say("latents taken from the state folder")
         return Latents(*(t.to(run.device) for t in torch.load(kept)))
-    latents = encode_all(run, sprites, autoencoder, words)
+    latents = encode_all(run, sprites, autoencoder)
     if keep:
         torch.save((latents.values, latents.first, latents.count), kept)
     return latents
 
 
+def remember(run: "Run", sprites: Sprites, latents: Latents) -> None:
+    """memory.npz: the latent of every sprite as it is, in int8, for the runtime."""
+    values = latents.values[latents.first].float().cpu().numpy()
+    for folder in (run.state, run.out):
+        np.savez_compressed(
+            folder / "memory.npz",
+            latents=np.clip(np.rint(values / MEMORY_STEP), -127, 127).astype(np.int8),
+            step=np.float32(MEMORY_STEP),
+            concept=sprites.concept.numpy(),
+            style=sprites.style.numpy(),
+        )
+    run.say(f"memory written: {len(values)} drawings")
+
+
 @torch.no_grad()
-def encode_all(run: "Run", sprites: Sprites, autoencoder: Autoencoder, words: Words) -> Latents:
+def encode_all(run: "Run", sprites: Sprites, autoencoder: Autoencoder) -> Latents:
     """The first copy is the sprite as it is, the second its mirror image, others are moved."""
-    pixels, concept = sprites.pixels.to(run.device), sprites.concept.numpy()
-    house = (sprites.style == HOUSE).numpy()
-    first = torch.zeros(len(sprites), colours.COUNT, dtype=torch.long)
-    count = torch.zeros(len(sprites), colours.COUNT, dtype=torch.long)
-    parts, rows, said, size = [], 0, 0.0, run.preset.latent_batch
-    for colour in range(colours.NATURAL, colours.COUNT):
-        name = colours.NAMES[colour - colours.NATURAL - 1] if colour > colours.NATURAL else ""
-        for is_house in (True, False):
-            allowed = [
-                k
-                for k in np.flatnonzero(house == is_house)
-                if not name
-                or (words.recolours[concept[k]] and (int(concept[k]), colour) not in words.secret)
-            ]
-            copies = run.preset.copies[2 * (not is_house) + bool(name)]
-            for copy in range(copies):
-                picks = torch.tensor(np.array(allowed, np.int64))
-                if copy == 0:
-                    first[picks, colour] = rows + torch.arange(len(picks)) * copies
-                    count[picks, colour] = copies
-                    block = torch.empty(
-                        len(picks), copies, *LATENT, dtype=torch.half, device=run.device
-                    )
-                for start in range(0, len(picks), size):
-                    x = pixels[picks[start : start + size].to(run.device)].float() / 255
-                    x = colours.recolour(x, name) if name else x
-                    x = x if copy == 0 else x.flip(-1) if copy == 1 else moved(x)
-                    with run.cast():
-                        z = autoencoder.encode(x.contiguous(memory_format=torch.channels_last))
-                    block[start : start + size, copy] = z.half()
-                if time.monotonic() - said > 5:
-                    said = time.monotonic()
-                    run.say(f"latents {rows} ({name or 'natural'})")
-            if allowed:
-                parts.append(block.flatten(0, 1))
-                rows += len(block) * copies
-    run.say(f"{rows} latents")
-    return Latents(torch.cat(parts), first.to(run.device), count.to(run.device))
+    pixels, size, said = sprites.pixels.to(run.device), run.preset.latent_batch, 0.0
+    house, others = run.preset.copies
+    count = torch.where(sprites.style == HOUSE, house, others)
+    first = count.cumsum(0) - count
+    values = torch.empty(int(count.sum()), *LATENT, dtype=torch.half, device=run.device)
+    for copy in range(max(house, others)):
+        picks = torch.nonzero(count > copy)[:, 0]
+        for part in picks.split(size):
+            x = pixels[part.to(run.device)].float() / 255
+            x = x if copy == 0 else x.flip(-1) if copy == 1 else moved(x)
+            with run.cast():
+                z = autoencoder.encode(x.contiguous(memory_format=torch.channels_last))
+            values[(first[part] + copy).to(run.device)] = z.half()
+            if time.monotonic() - said > 5:
+                said = time.monotonic()
+                run.say(f"latents: copy {copy + 1}, sprite {int(part[0])}")
+    run.say(f"{len(values)} latents")
+    return Latents(values, first.to(run.device), count.to(run.device))
 
 
 class Draw:
-    """Random batches: latent, sentence vector, colour id and style id, some of them left unsaid."""
+    """Random batches: latent, sentence vector and style id, some of them left unsaid."""
 
     def __init__(self, run: "Run", sprites: Sprites, latents: Latents, words: Words) -> None:
         self.device, self.latents, self.words = run.device, latents, words
@@ -134,41 +126,27 @@ class Draw:
             sprites.style.long().to(run.device),
         )
         self.weight = torch.where(self.style == HOUSE, HOUSE_WEIGHT, 1.0)
-        usable = (latents.count > 0).float()
-        named = usable[:, colours.NATURAL + 1 :]
-        natural = torch.where(named.sum(1) > 0, NATURAL_SHARE, 1.0)
-        share = (1 - natural[:, None]) * named / named.sum(1, keepdim=True).clamp(min=1)
-        self.colour_share = torch.cat([usable[:, :1] * 0, natural[:, None], share], 1)
 
-    def _chance(self, n: int, probability: float) -> torch.Tensor:
-        return torch.rand(n, device=self.device) < probability
-
-    def batch(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    def batch(self, n: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         sprite = torch.multinomial(self.weight, n, replacement=True)
-        colour = torch.multinomial(self.colour_share[sprite], 1)[:, 0]
-        copy = (torch.rand(n, device=self.device) * self.latents.count[sprite, colour]).long()
-        z = self.latents.values[self.latents.first[sprite, colour] + copy].float()
-        concept, style = self.concept[sprite], self.style[sprite]
+        copy = (torch.rand(n, device=self.device) * self.latents.count[sprite]).long()
+        z = self.latents.values[self.latents.first[sprite] + copy].float()
         slot = torch.randint(self.words.deck.shape[1], (n,), device=self.device)
-        row, paint = self.words.deck[concept, slot], self.words.paint[concept, colour]
-        painted = (paint >= 0) & self._chance(n, PAINT_SAID)
-        text = self.words.vectors[torch.where(painted, paint, row)]
+        text = self.words.vectors[self.words.deck[self.concept[sprite], slot]]
         noise = torch.randn_like(text) * text.shape[1] ** -0.5
         text = nn.functional.normalize(
             text + JITTER * torch.rand(n, 1, device=self.device) * noise, dim=-1
         )
-        silent = self._chance(n, SILENT)
-        text = text * ~silent[:, None]
-        natural = colour == colours.NATURAL
-        unsaid = silent | (natural & self._chance(n, 0.2)) | (painted & self._chance(n, 0.5))
-        colour = torch.where(unsaid, colours.UNSAID, colour)
-        style = torch.where(self._chance(n, 0.12), 0, style)
-        return z, text, colour, style
+        text = text * ~self._chance(n, SILENT)[:, None]
+        return z, text, torch.where(self._chance(n, 0.12), 0, self.style[sprite])
+
+    def _chance(self, n: int, probability: float) -> torch.Tensor:
+        return torch.rand(n, device=self.device) < probability
 
 
 def train(run: "Run", draw: Draw, finish: bool) -> Flow:
     """Ends a reserve before the run's deadline and leaves in the state what it needs to go on."""
-    model = Flow(SIZES[run.preset.nets], colours.COUNT, len(STYLES)).to(run.device)
+    model = Flow(SIZES[run.preset.nets], len(STYLES)).to(run.device)
     optimizer = torch.optim.AdamW(
         _groups(model), RATE, betas=(0.9, 0.98), fused=run.device.type == "cuda"
     )
@@ -247,78 +225,68 @@ def render(
     run: "Run",
     model: Flow,
     autoencoder: Autoencoder,
-    words: Words,
-    rows: list[int],
+    text: torch.Tensor,
+    style: torch.Tensor,
     seed: int,
-    styles: list[int] | None = None,
+    remembered: torch.Tensor | None = None,
+    start: float = 0.0,
 ) -> torch.Tensor:
-    """The prompts of the evaluation, by number, as pictures [n,4,256,256]."""
-    noise = torch.randn(len(rows), *LATENT, generator=torch.Generator().manual_seed(seed)).to(
-        run.device
-    )
-    text = words.prompt_vectors[rows]
-    colour = torch.tensor([words.prompts[k]["colour"] for k in rows], device=run.device)
-    style = torch.tensor(styles or [words.prompts[k]["style"] for k in rows], device=run.device)
+    """Sentence vectors [n,512] and styles [n] as pictures [n,4,128,128]."""
+    random = torch.Generator().manual_seed(seed)
+    noise = torch.randn(len(text), *LATENT, generator=random).to(run.device)
     with run.cast():
-        z = sample(model, noise, text, colour, style)
+        z = sample(model, noise, text, style, remembered, start)
         return autoencoder.decode(z.to(memory_format=torch.channels_last)).float().clamp(0, 1)
 
 
-def judge(
-    run: "Run", model: Flow, autoencoder: Autoencoder, sprites: Sprites, words: Words
+def show(
+    run: "Run",
+    model: Flow,
+    autoencoder: Autoencoder,
+    sprites: Sprites,
+    words: Words,
+    latents: Latents,
 ) -> None:
-    """Sheets for the eye; numbers for colours on unseen pairs and for sharpness."""
-    rows = list(range(sum(p["concept"] < 0 for p in words.prompts)))
-    labels = [p["label"] for p in words.prompts]
-    pictures = render(run, model, autoencoder, words, rows, 1)
-    save_sheet(run.out / "prompts.jpg", on_white(pictures), [labels[k] for k in rows], 10)
-    secret = list(range(len(rows), len(words.prompts)))
-    unseen = render(run, model, autoencoder, words, secret, 2)
-    save_sheet(run.out / "heldout.jpg", on_white(unseen), [labels[k][10:] for k in secret], 12)
-    seeds = [
-        labels.index(label)
-        for label in ("cat", "castle", "robot", "a blue car", "tree", "firefighter")
-    ]
-    by_seed = torch.cat([render(run, model, autoencoder, words, [k] * 4, 10 + k) for k in seeds])
-    by_style = torch.cat(
-        [
-            render(
-                run,
-                model,
-                autoencoder,
-                words,
-                [k] * (len(STYLES) - 1),
-                5,
-                list(range(1, len(STYLES))),
-            )
-            for k in seeds
-        ]
-    )
-    names = [labels[k] for k in seeds for _ in range(4)] + [
-        f"{labels[k]}, {s}" for k in seeds for s in STYLES[1:]
-    ]
-    save_sheet(run.out / "variety.jpg", on_white(torch.cat([by_seed, by_style])), names, 8)
-    run.say("sheets saved")
-    originals, errors = [], []
-    for picture, k in zip(unseen, secret, strict=True):
-        match = torch.nonzero(
-            (sprites.concept == words.prompts[k]["concept"]) & (sprites.style == HOUSE)
-        )
-        if len(match):
-            x = sprites.pixels[match[0, 0]][None].float().to(run.device) / 255
-            name = colours.NAMES[words.prompts[k]["colour"] - colours.NATURAL - 1]
-            wanted = colours.recolour(x, name)
-            originals.append(wanted)
-            errors.append(colour_distance(picture[None], wanted))
+    """Sheets for the eye: by words alone, from remembered drawings, by seed and style."""
+    said = [p for p in words.prompts if p["concept"] < 0]
+    text = words.prompt_vectors[: len(said)]
+    style = torch.tensor([p["style"] for p in said], device=run.device)
+    pictures = render(run, model, autoencoder, text, style, 1)
+    for k, prompt in enumerate(said):
+        if prompt["colour"] > colours.NATURAL:
+            name = colours.NAMES[prompt["colour"] - colours.NATURAL - 1]
+            pictures[k] = colours.recolour(pictures[k][None], name)[0]
+    save_sheet(run.out / "prompts.jpg", on_white(pictures), [p["label"] for p in said], 10)
+    rows = torch.nonzero(sprites.style == HOUSE)[:, 0]
+    rows = rows[torch.linspace(0, len(rows) - 1, 24).long()].to(run.device)
+    concept = sprites.concept.to(run.device)[rows].long()
+    text, style = words.vectors[words.deck[concept, 0]], torch.full_like(rows, HOUSE)
+    remembered = latents.values[latents.first[rows]].float()
+    drawn = [render(run, model, autoencoder, text, style, 2, remembered, s) for s in STARTS]
+    x = sprites.pixels[rows.cpu()].float().to(run.device) / 255
+    names = [words.names[int(k)] for k in concept]
+    captions = [f"{name} {start}" for name in names for start in (*STARTS, "original")]
+    pairs = torch.stack([*drawn, x], 1).flatten(0, 1)
+    save_sheet(run.out / "memory.jpg", on_white(pairs), captions, 10)
+    seeds = ["cat", "castle", "robot", "car", "tree", "firefighter"]
+    some = [words.names.index(name) for name in seeds if name in words.names]
+    text = words.vectors[words.deck[torch.tensor(some, device=run.device), 0]]
+    by_seed = render(
+        run, model, autoencoder, text.repeat_interleave(4, 0),
+        torch.full((4 * len(some),), HOUSE, device=run.device), 10,
+    )  # fmt: skip
+    styles = torch.arange(1, len(STYLES), device=run.device)
+    by_style = render(
+        run, model, autoencoder, text.repeat_interleave(len(styles), 0),
+        styles.repeat(len(some)), 5,
+    )  # fmt: skip
+    captions = [words.names[k] for k in some for _ in range(4)]
+    captions += [f"{words.names[k]}, {s}" for k in some for s in STYLES[1:]]
+    save_sheet(run.out / "variety.jpg", on_white(torch.cat([by_seed, by_style])), captions, 8)
     run.measured(
-        heldout_colour_distance=round(float(np.mean(errors)), 4) if errors else None,
-        edges_generated=round(edge_energy(unseen), 5),
-        edges_original=round(edge_energy(torch.cat(originals)), 5) if originals else None,
+        **{
+            f"edges_from_{start}": round(edge_energy(y) / edge_energy(x), 4)
+            for start, y in zip(STARTS, drawn, strict=True)
+        }
     )
     run.say(f"metrics {json.dumps(run.metrics)}")
-
-
-def colour_distance(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Distance of two sprites' mean colours, in 0..1 RGB."""
-    means = [x[:, :3].sum((2, 3)) / x[:, 3:].sum((2, 3)).clamp(min=1) for x in (a, b)]
-    return float((means[0] - means[1]).norm())

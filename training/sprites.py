@@ -46,7 +46,7 @@ def read_art(folder: Path) -> list[Drawing]:
 
 
 def rasterise(drawing: Drawing, archive: zipfile.ZipFile) -> np.ndarray:
-    """A drawing -> [128,128,4] uint8, premultiplied; an SVG is drawn at four times the size first."""
+    """A drawing -> [128,128,4] uint8, premultiplied; an SVG is drawn at 4 times the size."""
     from PIL import Image
 
     if drawing.svg:

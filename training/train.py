@@ -1,4 +1,4 @@
-"""Trains Safelight Mini: `python -m training.train full|cpu|small --data DIR --state DIR --out DIR`."""
+"""Trains Safelight Mini: `python -m training.train SIZE --data DIR --state DIR --out DIR`."""
 
 import argparse
 import json
@@ -85,9 +85,9 @@ def main() -> None:
     if args.stop_after == "autoencoder":
         return
     words = flow_stage.Words(run)
-    latents = flow_stage.obtain_latents(
-        run, sprites, autoencoder, words, keep=args.stop_after == "latents" or args.more
-    )
+    keep = args.stop_after == "latents" or args.more
+    latents = flow_stage.obtain_latents(run, sprites, autoencoder, keep)
+    flow_stage.remember(run, sprites, latents)
     if args.stop_after == "flow":
         flow_stage.go_on(run, sprites, autoencoder, words, latents, finish=not args.more)
     run.say("done")

@@ -1,0 +1,57 @@
+"""The words and the memory that ship beside the nets: lexicon.npz and memory.npy."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from training.captions import unit
+
+
+def write_lexicon(data: Path, memory: Path, out: Path) -> None:
+    """Labels, caption vectors, words that mean a label, and what each remembered latent shows.
+
+    `memory` is what training wrote: int8 latents, their step, and each one's concept and style.
+    """
+    captions, known = np.load(data / "captions.npz"), np.load(memory)
+    concepts = json.loads(str(captions["concepts"]))
+    ranks: dict[str, tuple] = {}
+    for k, concept in enumerate(concepts):
+        for name, tags in (
+            (concept["english"], concept["english_tags"]),
+            (concept["korean"], concept["korean_tags"]),
+        ):
+            for word in [name, *tags]:
+                _rank(ranks, word.lower(), name.lower(), concept["group"], k)
+    rows, owners = [], []
+    for k, deck in enumerate(captions["deck"]):
+        own = list(dict.fromkeys(deck.tolist()))  # the name first
+        rows += own
+        owners += [k] * len(own)
+    np.savez_compressed(
+        out / "lexicon.npz",
+        labels=[concept["english"] for concept in concepts],
+        E=unit(captions["vectors"][rows]).astype(np.float16),
+        row=np.array(owners),
+        exact=json.dumps({word: rank[-1] for word, rank in ranks.items()}, ensure_ascii=False),
+        drawn=known["concept"].astype(np.int16),
+        drawn_style=known["style"].astype(np.int8),
+        step=known["step"],
+    )
+    np.save(out / "memory.npy", known["latents"])
+
+
+def _rank(ranks: dict[str, tuple], word: str, name: str, group: int, k: int) -> None:
+    """A name beats a tag, and a short name a long one."""
+    if not word:
+        return
+    rank = (
+        word != name,
+        not name.startswith(word),
+        word not in name,
+        group in (0, 1),
+        len(name),
+        k,
+    )
+    if word not in ranks or rank < ranks[word]:
+        ranks[word] = rank
