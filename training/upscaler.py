@@ -11,6 +11,7 @@ has it in ncnn's format, in half precision; so it stays in the graph.
 
 import argparse
 import hashlib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +75,11 @@ class Graph:
 def convert(stored: Stored) -> onnx.ModelProto:
     """x float32 [n, 3, h, w] of 0 to 1 → y [n, 3, 4h, 4w] of 0 to 1."""
     graph, end = Graph(), "x"
-    for layer, (before, after) in enumerate(zip(WIDTHS, WIDTHS[1:], strict=False)):
+    for layer, (before, after) in enumerate(pairwise(WIDTHS)):
         kernel = graph.tensor(f"kernel{layer}", stored.kernel(before, after))
         bias = graph.tensor(f"bias{layer}", stored.take(np.float32, after))
         pads, shape = [1, 1, 1, 1], [3, 3]
-        end = graph.add(
-            "Conv", [end, kernel, bias], f"conv{layer}", pads=pads, kernel_shape=shape
-        )
+        end = graph.add("Conv", [end, kernel, bias], f"conv{layer}", pads=pads, kernel_shape=shape)
         if layer < len(WIDTHS) - 2:
             slope = graph.tensor(f"slope{layer}", stored.take(np.float32, after, 1, 1))
             end = graph.add("PRelu", [end, slope], f"prelu{layer}")
@@ -108,8 +107,8 @@ def _model(graph: Graph) -> onnx.ModelProto:
 
 
 def compare(path: Path, source: Path) -> float:
-    """The largest difference between the graph and ncnn, on a made-up picture; 0 is no difference."""
-    import ncnn  # noqa: PLC0415 - only those who compare need it
+    """The largest difference from ncnn, on a made-up picture in 0..1."""
+    import ncnn  # only those who compare need it
 
     rows, columns = np.mgrid[:96, :64].astype(np.float32)
     disc = np.hypot(rows - 48, columns - 32) < 25

@@ -50,7 +50,7 @@ class Sketch:
         """How many times `develop` will yield."""
         things = len(self._wanted)
         strips = len(self._frame.strips()) * (1 + len(self._styles))
-        return strips + (self.steps + things + 1 if things else 0)
+        return strips + (self.steps + 2 * things + 1 if things else 0)
 
     def develop(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Pixels | None]:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
@@ -70,7 +70,12 @@ class Sketch:
                 yield None
             yield self._preview()
         self.pixels = np.empty((self.height, self.width, 3), np.uint8)
-        yield from self._paint(self._frame, self.pixels)
+        layout = self.layout(self._frame)
+        things = []
+        for thing in model.enlarger.enlarged(layout.things):
+            things.append(thing)
+            yield None
+        yield from self._paint(replace(layout, things=things), self._frame, self.pixels)
 
     def _random(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])
@@ -86,13 +91,12 @@ class Sketch:
     def _preview(self) -> Pixels:
         frame = self._frame.reduced(PREVIEW_PIXELS)
         pixels = np.empty((frame.height, frame.width, 3), np.uint8)
-        for _ in self._paint(frame, pixels):
+        for _ in self._paint(self.layout(frame), frame, pixels):
             pass
         return pixels
 
-    def _paint(self, frame: Frame, pixels: Pixels) -> Iterator[None]:
+    def _paint(self, layout: Layout, frame: Frame, pixels: Pixels) -> Iterator[None]:
         """Paint every strip of the frame into `pixels`."""
-        layout = self.layout(frame)
         for strip in frame.strips():
             layout.paint(strip)
             pixels[strip.top : strip.bottom] = strip.pixels()

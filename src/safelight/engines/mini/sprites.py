@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from safelight.engines.mini.enlarger import UPSCALER, Enlarger
 from safelight.engines.mini.lexicon import Floats
 
 Integers = npt.NDArray[np.int64]
@@ -52,6 +53,7 @@ class SpriteModel:
         self.lexicon_path = folder / described["lexicon"]
         self._flow = _session(folder / described["flow"], threads)
         self._decoder = _session(folder / described["decoder"], threads)
+        self.enlarger = Enlarger(_session(UPSCALER, threads))
         self._inputs = [entry.name for entry in self._flow.get_inputs()]
         self._latent: tuple[int, ...] = tuple(self._flow.get_inputs()[0].shape[1:])
         self._answers_velocity = self._flow.get_outputs()[0].name == "v"

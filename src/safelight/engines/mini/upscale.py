@@ -1,13 +1,14 @@
-"""From a small soft sprite to a crisp cut-out that can be drawn at any size."""
+"""From a small premultiplied sprite to a cut-out: its colours, its alpha and where it is."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from safelight.engines.mini.lexicon import Floats
 
-TEXTURE_PIXELS = 512  # side of the sharpened texture; larger drawings interpolate it
+MOST_PIXELS = 128  # side of a cut-out before it is enlarged: what the enlarger does best
+TEXTURE_PIXELS = 512  # side of a texture that is good enough for most sizes
 OPAQUE = 0.08, 0.92  # alpha outside this range is noise of the decoder
 
 
@@ -15,7 +16,7 @@ OPAQUE = 0.08, 0.92  # alpha outside this range is noise of the decoder
 class Cutout:
     """A thing without its background. Edges are found again at the size it is drawn at."""
 
-    texture: Image.Image  # RGB, TEXTURE_PIXELS²
+    texture: Image.Image  # RGB, square
     alpha: Image.Image  # mode F, 0..1, soft: draw with a slope to match the size
     box: tuple[float, float, float, float]  # left, top, right, bottom of what is visible, in 0..1
 
@@ -23,10 +24,13 @@ class Cutout:
 def unpremultiply(sprite: Floats) -> tuple[Floats, Floats]:
     """[s, s, 4] premultiplied → colour [s, s, 3] that runs on beyond the edge, and alpha [s, s].
 
+    More pixels than MOST_PIXELS to a side are averaged, and blotches of the decoder evened out.
     Colour is trusted only where the sprite is opaque; the rest, the rim included, is filled in
     from there by ever wider blurs.
     """
     low, high = OPAQUE
+    while len(sprite) > MOST_PIXELS:
+        sprite = sprite.reshape(len(sprite) // 2, 2, len(sprite) // 2, 2, 4).mean((1, 3))
     alpha = sprite[..., 3]
     sure = (alpha > high).astype(np.float32)[..., None]
     if sure.mean() < 0.01:
@@ -39,15 +43,18 @@ def unpremultiply(sprite: Floats) -> tuple[Floats, Floats]:
         gap = 1 - known
         colour = colour + gap * filled * (spread[..., 3:] > 0.01)
         known = np.maximum(known, spread[..., 3:] > 0.01)
-    return colour.clip(0, 1), _smooth_edge((alpha - low) / (high - low))
+    return colour.clip(0, 1), _even_edge(((alpha - low) / (high - low)).clip(0, 1))
 
 
-def _smooth_edge(alpha: Floats) -> Floats:
-    """Blur away the stairs that the decoder leaves along an edge; drawing makes it steep again."""
-    return _box_mean(_box_mean(alpha.clip(0, 1)[..., None], 1), 1)[..., 0]
+def _even_edge(alpha: Floats) -> Floats:
+    """Wear down the stairs that a decoder leaves along an edge; drawing makes it steep again."""
+    for _ in range(2):
+        padded = np.pad(alpha, ((1, 1), (0, 0)), mode="edge")
+        alpha = ((padded[:-2] + 4 * padded[1:-1] + padded[2:]) / 6).T
+    return np.ascontiguousarray(alpha)
 
 
-def smooth(rgb: Floats, radius: int = 3, evenness: float = 0.006) -> Floats:
+def smooth(rgb: Floats, radius: int = 2, evenness: float = 0.001) -> Floats:
     """Even out blotches and keep edges: the guided filter of He, Sun and Tang (2010), by itself."""
     mean = _box_mean(rgb, radius)
     variance = _box_mean(rgb * rgb, radius) - mean * mean
@@ -69,23 +76,11 @@ def _box_mean(values: Floats, radius: int) -> Floats:
 
 
 def cut_out(rgb: Floats, alpha: Floats, mirrored: bool = False) -> Cutout:
-    """Sharpen a sprite's colours and measure what of it is visible."""
+    """A sprite's colours and alpha with the measure of what of it is visible."""
     if mirrored:
         rgb, alpha = rgb[:, ::-1], alpha[:, ::-1]
     soft = Image.fromarray(np.ascontiguousarray(alpha, np.float32))
-    return Cutout(_sharpen(_image(rgb)), soft, _visible(alpha))
-
-
-def _sharpen(image: Image.Image) -> Image.Image:
-    """Enlarge with an unsharp mask but no halos: no pixel leaves the range of its neighbours."""
-    size = (TEXTURE_PIXELS, TEXTURE_PIXELS)
-    large = image.resize(size, Image.Resampling.LANCZOS)
-    sharp = large.filter(ImageFilter.UnsharpMask(radius=4, percent=160, threshold=0))
-    low, high = (
-        image.filter(limit(3)).resize(size, Image.Resampling.BILINEAR)
-        for limit in (ImageFilter.MinFilter, ImageFilter.MaxFilter)
-    )
-    return Image.fromarray(np.asarray(sharp).clip(np.asarray(low), np.asarray(high)))
+    return Cutout(_image(rgb), soft, _visible(alpha))
 
 
 def _visible(alpha: Floats) -> tuple[float, float, float, float]:
