@@ -13,6 +13,7 @@ from safelight.engines.mini.upscale import Cutout
 SIDE = 96  # pixels; fine enough for a hat
 THIN = 0.045  # of the longer side: tails, ears and horns are thinner than twice that
 BROAD = 0.72  # of the whole width: no head of a figure with legs is that wide
+ASIDE = 0.16  # of the width: a head farther from the middle looks to its side
 JUMP = 1.5  # a row that much wider than the one above it belongs to the shoulders
 
 
@@ -75,6 +76,13 @@ class Silhouette:
         first, last = low[:, ends[0] : ends[1]].mean(), low[:, ends[2] : ends[3]].mean()
         x = left + 0.5 * width if first < last else right - 0.5 * width
         return Head(x, top, 0.8 * width)
+
+    @cached_property
+    def facing(self) -> int:
+        """-1 left, 1 right, as its head is; 0 for what has it in the middle."""
+        left, _, right, _ = self.cutout.box
+        away = (self.head.x - (left + right) / 2) / max(right - left, 1e-3)
+        return 0 if abs(away) < ASIDE else int(np.sign(away))
 
     @cached_property
     def saddle(self) -> tuple[float, float]:

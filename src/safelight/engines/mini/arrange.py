@@ -1,10 +1,12 @@
 """Where each cluster of things goes: in rows on the ground, or hovering where there is none."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from PIL import Image
 
+from safelight.engines.mini.anatomy import Silhouette
 from safelight.engines.mini.canvas import Frame
 from safelight.engines.mini.clusters import clusters, ordered, things_of
 from safelight.engines.mini.idea import Idea
@@ -12,13 +14,15 @@ from safelight.engines.mini.parts import Cluster
 from safelight.engines.mini.scenes import Scene
 from safelight.engines.mini.upscale import Cutout
 
-SIZES = {1: 0.6, 2: 0.5, 3: 0.44}  # of a thing, in heights, by how many stand in its row
+SIZES = {1: 0.6, 2: 0.54, 3: 0.48}  # of a thing, in heights, by how many stand in its row
 MANY_SIZE = 0.4
 MOST_ROWS = 3
 ROW_DEPTH = 0.15  # heights between the feet of one row and the next
 HIGHEST_FOOT = 0.62  # heights: the back row stands below the horizon
 HEADROOM = 0.05  # heights that stay free above
 MOST_DEPTH = 0.2  # heights above the ground's front from which a thing is in the air
+BREADTH = 0.5  # of the picture's width that one thing alone may take, where that is more
+OFF_CENTRE = 0.1  # of the width; what stands farther out than that faces inwards
 FAR = 0.4  # of its size, for what stands in the distance
 NEAR = 1.25
 
@@ -33,6 +37,7 @@ class Placed:
     side: int
     lifted: bool = False  # off the ground: no shadow
     subject: int = 0  # its number in the idea
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,27 @@ def arrange(
     free = [cluster for number, cluster in enumerate(row) if number not in spots]
     placed += _in_rows(free, scene, frame, random, bound, idea.zoom)
     placed += [_stand(row[n], spots[n], frame) for n in spots if n not in far]
-    return [thing for group in placed for thing in group]
+    return [thing for group in placed for thing in _facing_inwards(group, frame)]
+
+
+def _facing_inwards(group: list[Placed], frame: Frame) -> list[Placed]:
+    """What stands by itself at one side and looks out of the picture is turned round."""
+    if len(group) != 1:
+        return group
+    [thing] = group
+    left, _, right, _ = thing.cutout.box
+    away = (thing.left + thing.side * (left + right) / 2) / frame.width - 0.5
+    if abs(away) < OFF_CENTRE or away * Silhouette(thing.cutout).facing <= 0:
+        return group
+    moved = thing.left + round(thing.side * (left + right - 1))
+    return [replace(thing, cutout=_mirrored(thing.cutout), left=moved)]
+
+
+def _mirrored(cutout: Cutout) -> Cutout:
+    left, top, right, bottom = cutout.box
+    over = Image.Transpose.FLIP_LEFT_RIGHT
+    box = (1 - right, top, 1 - left, bottom)
+    return Cutout(cutout.texture.transpose(over), cutout.alpha.transpose(over), box)
 
 
 def _in_rows(
@@ -104,7 +129,7 @@ def _rows(number: int, aspect: float, bound: bool) -> list[Row]:
     """Spread things over as few rows as fit, the longer ones in front; `bound` to one row."""
     if number == 0:
         return []
-    fit = number if bound else max(1, min(5, round(2.7 * aspect + 0.8)), -(-number // MOST_ROWS))
+    fit = number if bound else max(1, min(5, round(2.2 * aspect + 0.8)), -(-number // MOST_ROWS))
     rows = -(-number // fit)
     numbers = [number // rows + (row >= rows - number % rows) for row in range(rows)]
     return [Row(number, max(numbers), rows - 1 - row, rows) for row, number in enumerate(numbers)]
@@ -121,7 +146,15 @@ def _places(
     """The clusters of one row side by side, each as wide a place as it needs."""
     size = zoom * row.size(frame, scene.afloat)
     spots = []
-    sizes = [size * _share(thing, len(things)) * random.uniform(0.9, 1.05) for thing in things]
+    shares = [_share(thing, len(things)) for thing in things]
+    if len(things) > 1:  # small things alone among themselves are seen from nearer
+        usual = [
+            share / thing.anchor.thing.scale for share, thing in zip(shares, things, strict=True)
+        ]
+        shares = [share / min(1.0, max(usual)) for share in shares]
+    elif row.rows == 1:
+        shares = [shares[0] * _broadened(things[0], size, frame)]
+    sizes = [size * share * random.uniform(0.9, 1.05) for share in shares]
     widths = [
         _extent(thing)[0] / _longest(thing) * s for thing, s in zip(things, sizes, strict=True)
     ]
@@ -139,6 +172,12 @@ def _places(
         spots.append(_grounded(row, x, s, thing, scene, random))
         left += cell
     return spots
+
+
+def _broadened(thing: Cluster, size: float, frame: Frame) -> float:
+    """How much larger what is wider than high may be in a wide picture."""
+    width, height = (extent / _longest(thing) * size for extent in _extent(thing))
+    return min(size / height, max(1.0, BREADTH * frame.aspect / width))
 
 
 def _grounded(
@@ -185,6 +224,7 @@ def _stand(cluster: Cluster, spot: Spot, frame: Frame) -> list[Placed]:
             max(8, round(part.side * pixels)),
             not part.grounded,
             part.thing.subject,
+            part.thing.label,
         )
         for part in moved.parts
     ]

@@ -1,101 +1,22 @@
-"""Lays the things over the scene, with their shadows, a strip at a time."""
+"""Lays the things over the scene, lit by it and standing in it, a strip at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
+from safelight.engines.mini import contact
 from safelight.engines.mini.arrange import Placed
-from safelight.engines.mini.canvas import Strip
-from safelight.engines.mini.lexicon import Floats
+from safelight.engines.mini.canvas import Frame, Strip
+from safelight.engines.mini.decals import Decal
+from safelight.engines.mini.lighting import relit, with_windows
 from safelight.engines.mini.scenes import Scene
+from safelight.engines.mini.words import HOUSES
 
-SHADOW_COLOUR = (14, 11, 26)
-SLANT = 0.45  # of the shadow, at its strongest
-SHADOW_PIXELS = 128  # side of the blurred silhouette that shadows are stretched from
-
-
-@dataclass(frozen=True, slots=True)
-class _Decal:
-    """Something flat to lay on the picture: a mask, stretched over a rectangle of pixels."""
-
-    mask: Image.Image  # mode F
-    slope: float  # steepness of the mask's edge; 1 leaves it as it is
-    texture: Image.Image | None  # None: a shadow
-    left: int
-    top: int
-    width: int
-    height: int
-
-    @classmethod
-    def of(cls, thing: Placed) -> "_Decal":
-        soft = thing.side / thing.cutout.alpha.width
-        slope = max(1.2, 0.8 * soft)
-        texture = thing.cutout.texture
-        return cls(
-            thing.cutout.alpha, slope, texture, thing.left, thing.top, thing.side, thing.side
-        )
-
-
-def _shadow(thing: Placed, sun: float) -> _Decal:
-    """The silhouette, blurred and flattened onto the ground; darkest where the thing touches it."""
-    margin = SHADOW_PIXELS // 4
-    inner = SHADOW_PIXELS - 2 * margin
-    left, top, right, bottom = (round(edge * thing.cutout.alpha.width) for edge in thing.cutout.box)
-    mask = Image.new("F", (SHADOW_PIXELS, SHADOW_PIXELS))
-    mask.paste(
-        thing.cutout.alpha.crop((left, top, right, bottom)).resize((inner, inner)), (margin, margin)
-    )
-    # the farther from the ground, the farther away from the light
-    slant = sun * SLANT
-    foot = SHADOW_PIXELS - margin
-    mask = mask.transform(
-        mask.size,
-        Image.Transform.AFFINE,
-        (1, -slant, slant * foot, 0, 1, 0),
-        Image.Resampling.BILINEAR,
-    )
-    wide = Image.fromarray((np.asarray(mask) * 255).clip(0, 255).astype(np.uint8))
-    soft = np.asarray(wide.filter(ImageFilter.GaussianBlur(9)), np.float32) / 255
-    near = np.asarray(wide.filter(ImageFilter.GaussianBlur(4)), np.float32) / 255
-    contact = near * (np.linspace(0, 1, SHADOW_PIXELS, dtype=np.float32) ** 3)[:, None]
-    shade = Image.fromarray((0.38 * soft + 0.5 * contact).clip(0, 0.8))
-    scale = thing.side / thing.cutout.alpha.width
-    width = round((right - left) * scale * SHADOW_PIXELS / inner * 0.96)
-    height = max(4, round(width * 0.2))
-    centre = thing.left + (left + right) / 2 * scale
-    ground = thing.top + bottom * scale
-    return _Decal(
-        shade, 1.0, None, round(centre - width / 2), round(ground - 0.68 * height), width, height
-    )
-
-
-def _lay(strip: Strip, decal: _Decal, light: tuple[float, float, float] | None) -> None:
-    """Blend what of the decal falls on the strip, interpolated at its final size."""
-    top, bottom = max(strip.top, decal.top), min(strip.bottom, decal.top + decal.height)
-    left, right = max(0, decal.left), min(strip.frame.width, decal.left + decal.width)
-    if top >= bottom or left >= right:
-        return
-    window = (left - decal.left, top - decal.top, right - decal.left, bottom - decal.top)
-    mask = np.asarray(_cut(decal.mask, decal, window))
-    mask = ((mask - 0.5) * np.float32(decal.slope) + np.float32(0.5)).clip(0, 1)
-    here = strip.colour[:, top - strip.top : bottom - strip.top, left:right]
-    colours: Sequence[float | Floats] = SHADOW_COLOUR
-    if decal.texture and light:
-        texture = np.asarray(_cut(decal.texture, decal, window))
-        colours = [texture[..., k] * np.float32(light[k]) for k in range(3)]
-    for plane, value in zip(here, colours, strict=True):
-        plane += mask * (value - plane)
-
-
-def _cut(image: Image.Image, decal: _Decal, window: tuple[int, int, int, int]) -> Image.Image:
-    """A window of the stretched image: left, top, right, bottom in the decal's pixels."""
-    across, down = image.width / decal.width, image.height / decal.height
-    left, top, right, bottom = window
-    box = (left * across, top * down, right * across, bottom * down)
-    return image.resize((right - left, bottom - top), Image.Resampling.BICUBIC, box=box)
+HAZE_DEPTH = 0.3  # heights above the front of the ground at which the haze is at its strongest
+MOST_HAZE = 0.3
 
 
 @dataclass(frozen=True)
@@ -104,19 +25,61 @@ class Layout:
 
     scene: Scene
     things: Sequence[Placed]
+    frame: Frame
 
     @cached_property
-    def _shadows(self) -> list[_Decal]:
-        if self.scene.afloat:
-            return []
-        return [_shadow(thing, self.scene.sun) for thing in self.things if not thing.lifted]
+    def _decals(self) -> list[Decal]:
+        """From back to front: all shadows on the ground, then thing by thing."""
+        textures = [self._texture(thing) for thing in self.things]
+        pairs = list(zip(self.things, textures, strict=True))
+        under = [decal for thing, texture in pairs for decal in self._under(thing, texture)]
+        for number, (thing, texture) in enumerate(pairs):
+            slope = max(1.2, 0.8 * thing.side / thing.cutout.alpha.width)
+            at = (thing.left, thing.top, thing.side, thing.side)
+            under.append(Decal(thing.cutout.alpha, texture, *at, slope))
+            under += self._over(number, thing)
+        return under
+
+    def _texture(self, thing: Placed) -> Image.Image:
+        scene = self.scene
+        foot = (thing.top + thing.side * thing.cutout.box[3]) / self.frame.height
+        depth = 0.0 if thing.lifted else (scene.stand - 0.05 - foot) / HAZE_DEPTH
+        distance = 0.0 if scene.afloat else MOST_HAZE * min(1.0, max(0.0, depth))
+        texture = relit(thing.cutout, scene.light, not thing.lifted and not scene.afloat, distance)
+        if scene.light.dark and thing.label in HOUSES:
+            return with_windows(thing.cutout, texture)
+        return texture
+
+    def _under(self, thing: Placed, texture: Image.Image) -> Iterator[Decal]:
+        scene = self.scene
+        if scene.afloat or thing.lifted:
+            return
+        if scene.water:
+            yield contact.reflection(thing, texture, scene.water)
+        elif scene.light.backlit:
+            yield contact.cast(thing, scene.light.sun)
+            yield contact.occlusion(thing)
+        else:
+            yield contact.shadow(thing, scene.light.sun)
+            yield contact.occlusion(thing)
+
+    def _over(self, number: int, thing: Placed) -> Iterator[Decal]:
+        """What of the ground hides its feet."""
+        scene = self.scene
+        if scene.afloat or thing.lifted:
+            return
+        random = np.random.default_rng([scene.seed, number])
+        if scene.water:
+            yield from contact.waterline(thing, scene.water)
+        elif scene.snow:
+            yield contact.drift(thing, self.frame.height, scene.snow, random)
+        elif scene.grass:
+            yield contact.grass(thing, self.frame.height, scene.grass, random)
 
     def paint(self, strip: Strip) -> None:
         for layer in self.scene.behind:
             layer(strip)
-        for shadow in self._shadows:
-            _lay(strip, shadow, None)
-        for thing in self.things:
-            _lay(strip, _Decal.of(thing), self.scene.light)
+        for decal in self._decals:
+            decal.lay(strip)
         for layer in self.scene.before:
             layer(strip)

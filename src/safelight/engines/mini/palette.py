@@ -1,6 +1,7 @@
 """Colours of the hours: what sky, haze and light do to everything below them."""
 
 from collections.abc import Sequence
+from colorsys import hsv_to_rgb, rgb_to_hsv
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,13 +24,9 @@ PAINTS: dict[str, Rgb] = {  # plain backdrops
     "silver": (176, 182, 190),
     "white": (255, 255, 255),
 }
-STUDIO: list[Rgb] = [
-    (236, 238, 243),
-    (243, 236, 228),
-    (228, 238, 240),
-    (240, 232, 236),
-    (232, 236, 226),
-]
+STUDIO_HUES = (8, 28, 45, 150, 190, 214, 262, 330)  # degrees: coral to rose
+STUDIO_SATURATION = 0.2, 0.3
+NEUTRAL = 34.0  # a colour whose channels differ less has no hue to stand against
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +107,17 @@ def mix(one: Sequence[float], other: Sequence[float], share: float) -> Rgb:
 def _shift(colour: Rgb, drift: Sequence[float]) -> Rgb:
     red, green, blue = (min(255.0, max(0.0, c + d)) for c, d in zip(colour, drift, strict=True))
     return red, green, blue
+
+
+def studio(random: np.random.Generator, against: Rgb | None) -> Rgb:
+    """A pale backdrop, of a hue far from that of the thing before it."""
+    hues = np.array(STUDIO_HUES, np.float64)
+    weight = np.ones(len(hues))
+    if against is not None and max(against) - min(against) > NEUTRAL:
+        hue = 360 * rgb_to_hsv(*(channel / 255 for channel in against))[0]
+        away = np.abs((hues - hue + 180) % 360 - 180)
+        weight = (away > 80) * away
+    saturation = random.uniform(*STUDIO_SATURATION)
+    hue = random.choice(hues, p=weight / weight.sum()) + random.uniform(-8, 8)
+    red, green, blue = hsv_to_rgb(hue % 360 / 360, saturation, 0.96)
+    return 255 * red, 255 * green, 255 * blue

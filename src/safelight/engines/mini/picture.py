@@ -12,6 +12,7 @@ from safelight.engines.mini.colours import recolour
 from safelight.engines.mini.compose import Layout
 from safelight.engines.mini.idea import Idea, Subject
 from safelight.engines.mini.lexicon import Floats, Lexicon
+from safelight.engines.mini.lighting import mean_colour
 from safelight.engines.mini.props import painted
 from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel, Wish
@@ -82,11 +83,13 @@ class Sketch:
 
     def layout(self, frame: Frame) -> Layout:
         """The drawn things in their places in a picture of this shape."""
-        scene = build(self.idea.setting, frame, self._random(PAINTING), alone=not self.cutouts)
+        against = mean_colour(self.cutouts) if self.cutouts else None
+        random = self._random(PAINTING)
+        scene = build(self.idea.setting, frame, random, not self.cutouts, against)
         if self.idea.flying and len(self.idea.subjects) == 1:
             scene = replace(scene, afloat=True)
         placed = arrange(self.cutouts, self.idea, scene, frame, self._random(LAYING_OUT))
-        return Layout(scene, placed)
+        return Layout(scene, placed, frame)
 
     def _preview(self) -> Pixels:
         frame = self._frame.reduced(PREVIEW_PIXELS)

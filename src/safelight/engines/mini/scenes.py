@@ -7,7 +7,8 @@ import numpy as np
 from safelight.engines.mini import interiors, sky
 from safelight.engines.mini.canvas import Frame, Layer, Strip
 from safelight.engines.mini.idea import Setting
-from safelight.engines.mini.palette import PAINTS, STUDIO, Rgb, mix, palette
+from safelight.engines.mini.lighting import Light
+from safelight.engines.mini.palette import PAINTS, Rgb, mix, palette, studio
 from safelight.engines.mini.places import PLACES
 from safelight.engines.mini.terrain import Site
 
@@ -15,6 +16,19 @@ FROM_THE_LEFT = -0.35
 INDOORS = tuple(interiors.PLACES)
 UNLIT = ("space", "moon", *INDOORS)  # the hour changes nothing of what stands there
 SHELTERED = ("space", "moon", "mars", "underwater", "cave", *INDOORS)  # nothing falls there
+AFLOAT = ("space", "sky", "underwater")
+WATERY = ("sea", "lake")
+GRASS: dict[str, Rgb] = {  # what stands there has it around its feet
+    "field": (104, 160, 70),
+    "mountain": (88, 140, 74),
+    "forest": (84, 138, 70),
+    "jungle": (58, 96, 44),
+    "flowers": (86, 150, 70),
+}
+RIMS: dict[str, Rgb] = {"day": (34, 34, 30), "sunset": (255, 176, 104), "night": (96, 120, 176)}
+INDOOR_TINTS: dict[str, Rgb] = {
+    "day": (1.0, 1.0, 1.0), "sunset": (0.95, 0.88, 0.8), "night": (0.78, 0.72, 0.68),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -25,34 +39,68 @@ class Scene:
     before: list[Layer]  # what falls or drifts in front of the things
     stand: float  # height of the ground that things stand on
     afloat: bool  # nothing to stand on: things hover around the middle
-    light: Rgb  # factors on the colours of things
-    sun: float = FROM_THE_LEFT  # from which side the light falls: -1 left, 1 right
+    light: Light
+    water: Rgb | None = None  # things float, and are mirrored
+    grass: Rgb | None = None  # stands around their feet
+    snow: Rgb | None = None  # lies around their feet
+    seed: int = 0  # of what is strewn around the feet
 
 
-def build(setting: Setting, frame: Frame, random: np.random.Generator, alone: bool) -> Scene:
-    """The scene of a setting; `alone` when nothing will stand in it."""
+def build(
+    setting: Setting,
+    frame: Frame,
+    random: np.random.Generator,
+    alone: bool,
+    against: Rgb | None = None,
+) -> Scene:
+    """The scene of a setting; `alone` when nothing will stand in it.
+
+    `against` is the colour of what will: a studio picks one that suits it.
+    """
     if setting.backdrop or (
         setting.place in (None, "studio") and not setting.is_named and not alone
     ):
-        return _studio(setting, frame, random)
+        return _studio(setting, frame, random, against)
     if setting.place == "studio":
-        return _studio(setting, frame, random)
+        return _studio(setting, frame, random, against)
     sun = frame.aspect * random.uniform(0.22, 0.78)
     site = Site(frame, random, palette(setting, random), setting, sun)
     shines = (setting.light != "day" or setting.celestial) and not {"rain", "fog"} & setting.weather
     place = setting.place or ("mountain" if alone else "field")
     layers, stand = PLACES[place](site)
-    ambient = np.array(site.colours.ambient)
-    red, green, blue = (
-        (0.45 + 0.55 * ambient) if setting.light == "night" else (0.3 + 0.7 * ambient)
-    )
+    grass = GRASS.get(place)
+    snowy = site.snowy and place not in SHELTERED and place not in WATERY
     return Scene(
         behind=layers,
         before=_weather(site),
         stand=stand,
-        afloat=place in ("space", "sky", "underwater"),
-        light=(1.0, 1.0, 1.0) if place in UNLIT else (red, green, blue),
-        sun=2.4 * (sun / frame.aspect - 0.5) if shines and place not in UNLIT else FROM_THE_LEFT,
+        afloat=place in AFLOAT,
+        light=_light(site, place, shines),
+        water=site.colours.lit((36, 108, 160)) if place in WATERY else None,
+        grass=site.earth(grass) if grass and not site.snowy else None,
+        snow=site.earth(grass or (240, 245, 252)) if snowy else None,
+        seed=int(random.integers(1 << 31)),
+    )
+
+
+def _light(site: Site, place: str, shines: bool) -> Light:
+    """Of the hour outdoors; rooms have lamps."""
+    hour, frame = site.setting.light, site.frame
+    if place in UNLIT:
+        tint = INDOOR_TINTS[hour] if place in INDOORS else (1.0, 1.0, 1.0)
+        rim: Rgb = (60, 70, 110) if place in ("space", "moon") else (0, 0, 0)
+        return Light(tint, rim, site.colours.haze, FROM_THE_LEFT, dark=hour == "night")
+    ambient = np.array(site.colours.ambient)
+    red, green, blue = 0.4 + 0.55 * ambient if hour == "night" else 0.34 + 0.66 * ambient
+    sun = 2.4 * (site.sun / frame.aspect - 0.5) if shines else FROM_THE_LEFT
+    overcast = not shines and hour != "day"
+    return Light(
+        tint=(red, green, blue),
+        rim=mix(RIMS[hour], (0, 0, 0), 0.7) if overcast else RIMS[hour],
+        haze=site.colours.haze,
+        sun=sun,
+        backlit=shines and hour != "day" and place not in ("mars", "alien", "underwater", "sky"),
+        dark=hour == "night",
     )
 
 
@@ -65,16 +113,15 @@ def _weather(site: Site) -> list[Layer]:
     return layers
 
 
-def _studio(setting: Setting, frame: Frame, random: np.random.Generator) -> Scene:
+def _studio(
+    setting: Setting, frame: Frame, random: np.random.Generator, against: Rgb | None
+) -> Scene:
     """A seamless backdrop: a pool of light, a soft floor."""
-    base = (
-        PAINTS[setting.backdrop] if setting.backdrop else STUDIO[int(random.integers(len(STUDIO)))]
-    )
+    base = PAINTS[setting.backdrop] if setting.backdrop else studio(random, against)
     x = frame.aspect * random.uniform(0.35, 0.65)
     y = random.uniform(0.3, 0.45)
     stand = 0.5 + 0.31 * max(0.75, frame.span)
-    bright = mix(base, (255, 255, 255), 0.1 if setting.backdrop == "black" else 0.35)
-    dark = mix(base, (0, 0, 0), 0.55 if setting.backdrop == "black" else 0.2)
+    bright, dark = mix(base, (255, 255, 255), 0.5), mix(base, (40, 30, 60), 0.16)
 
     def plain(strip: Strip) -> None:
         strip.fill(base)
@@ -85,9 +132,10 @@ def _studio(setting: Setting, frame: Frame, random: np.random.Generator) -> Scen
     def paint(strip: Strip) -> None:
         strip.fill(base)
         distance = np.hypot(strip.x - x, strip.y - y)
-        strip.blend((1 - distance / 0.75).clip(0, 1) ** 1.5, bright)
+        strip.blend((1 - distance / 0.8).clip(0, 1) ** 1.5, bright)
         strip.blend((distance / 1.1 - 0.3).clip(0, 1), dark)
         floor = ((strip.y - stand + 0.1) * 5).clip(0, 1)
-        strip.blend(0.16 * floor * floor * (3 - 2 * floor), dark)
+        strip.blend(0.2 * floor * floor * (3 - 2 * floor), dark)
 
-    return Scene([plain if setting.backdrop else paint], [], stand, False, (1.0, 1.0, 1.0))
+    light = Light(rim=(30, 30, 34) if setting.backdrop != "black" else (200, 205, 220))
+    return Scene([plain if setting.backdrop else paint], [], stand, False, light)
