@@ -26,6 +26,7 @@ PAINTS: dict[str, Rgb] = {  # plain backdrops
 }
 STUDIO_HUES = (8, 28, 45, 150, 190, 214, 262, 330)  # degrees: coral to rose
 STUDIO_SATURATION = 0.2, 0.3
+BOLD_SATURATION = 0.4, 0.5
 NEUTRAL = 34.0  # a colour whose channels differ less has no hue to stand against
 
 
@@ -109,7 +110,7 @@ def _shift(colour: Rgb, drift: Sequence[float]) -> Rgb:
     return red, green, blue
 
 
-def studio(random: np.random.Generator, against: Rgb | None) -> Rgb:
+def studio(random: np.random.Generator, against: Rgb | None, bold: bool = False) -> Rgb:
     """A pale backdrop, of a hue far from that of the thing before it."""
     hues = np.array(STUDIO_HUES, np.float64)
     weight = np.ones(len(hues))
@@ -117,7 +118,7 @@ def studio(random: np.random.Generator, against: Rgb | None) -> Rgb:
         hue = 360 * rgb_to_hsv(*(channel / 255 for channel in against))[0]
         away = np.abs((hues - hue + 180) % 360 - 180)
         weight = (away > 80) * away
-    saturation = random.uniform(*STUDIO_SATURATION)
+    saturation = random.uniform(*(BOLD_SATURATION if bold else STUDIO_SATURATION))
     hue = random.choice(hues, p=weight / weight.sum()) + random.uniform(-8, 8)
     red, green, blue = hsv_to_rgb(hue % 360 / 360, saturation, 0.96)
     return 255 * red, 255 * green, 255 * blue

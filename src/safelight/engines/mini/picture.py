@@ -22,6 +22,7 @@ from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
 FEWEST_STEPS, MOST_STEPS = 4, 50  # Euler steps
 PREVIEW_PIXELS = 256  # longer side
 DRAWING, LAYING_OUT, PAINTING, STYLING = range(4)  # independent streams of random numbers
+FLAT = {"poster", "halftone", "pixel"}  # styles for which a studio is one strong colour
 
 
 @dataclass
@@ -85,7 +86,14 @@ class Sketch:
         """The drawn things in their places in a picture of this shape."""
         against = mean_colour(self.cutouts) if self.cutouts else None
         random = self._random(PAINTING)
-        scene = build(self.idea.setting, frame, random, not self.cutouts, against)
+        scene = build(
+            self.idea.setting,
+            frame,
+            random,
+            not self.cutouts,
+            against,
+            bool(FLAT & {*self._styles}),
+        )
         if self.idea.flying and len(self.idea.subjects) == 1:
             scene = replace(scene, afloat=True)
         placed = arrange(self.cutouts, self.idea, scene, frame, self._random(LAYING_OUT))

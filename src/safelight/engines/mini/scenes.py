@@ -52,17 +52,19 @@ def build(
     random: np.random.Generator,
     alone: bool,
     against: Rgb | None = None,
+    bold: bool = False,
 ) -> Scene:
     """The scene of a setting; `alone` when nothing will stand in it.
 
-    `against` is the colour of what will: a studio picks one that suits it.
+    `against` is the colour of what will: a studio picks one that suits it, flat and strong where
+    it is to be `bold`.
     """
     if setting.backdrop or (
         setting.place in (None, "studio") and not setting.is_named and not alone
     ):
-        return _studio(setting, frame, random, against)
+        return _studio(setting, frame, random, against, bold)
     if setting.place == "studio":
-        return _studio(setting, frame, random, against)
+        return _studio(setting, frame, random, against, bold)
     sun = frame.aspect * random.uniform(0.22, 0.78)
     site = Site(frame, random, palette(setting, random), setting, sun)
     shines = (setting.light != "day" or setting.celestial) and not {"rain", "fog"} & setting.weather
@@ -114,10 +116,14 @@ def _weather(site: Site) -> list[Layer]:
 
 
 def _studio(
-    setting: Setting, frame: Frame, random: np.random.Generator, against: Rgb | None
+    setting: Setting,
+    frame: Frame,
+    random: np.random.Generator,
+    against: Rgb | None,
+    bold: bool,
 ) -> Scene:
     """A seamless backdrop: a pool of light, a soft floor."""
-    base = PAINTS[setting.backdrop] if setting.backdrop else studio(random, against)
+    base = PAINTS[setting.backdrop] if setting.backdrop else studio(random, against, bold)
     x = frame.aspect * random.uniform(0.35, 0.65)
     y = random.uniform(0.3, 0.45)
     stand = 0.5 + 0.31 * max(0.75, frame.span)
@@ -138,4 +144,4 @@ def _studio(
         strip.blend(0.2 * floor * floor * (3 - 2 * floor), dark)
 
     light = Light(rim=(30, 30, 34) if setting.backdrop != "black" else (200, 205, 220))
-    return Scene([plain if setting.backdrop else paint], [], stand, False, light)
+    return Scene([plain if setting.backdrop or bold else paint], [], stand, False, light)

@@ -7,15 +7,19 @@ what it saw: the strips need nothing of each other, and the look does not depend
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageEnhance, ImageFilter
 
 from safelight.engines import Pixels
 from safelight.engines.mini.canvas import Frame, Noise, Strip
 from safelight.engines.mini.lexicon import Floats
+from safelight.engines.mini.strokes import brushed
 
 SEEN_PIXELS = 640  # longer side of the reduced picture
 GRAIN_SIDE = 509  # pixels of the tile that film grain is taken from
+MARGIN = 0.045  # heights of paper that a watercolour leaves free
 PIXEL_ROWS = 72  # of pixel art, on the shorter side
+INKS = 14  # of a poster
+CHALK = (150.0, 136.0, 176.0)  # the darkest pastel
 PAPER = (250.0, 247.0, 240.0)
 LUMINANCE = np.array([0.3, 0.59, 0.11], np.float32)
 
@@ -105,8 +109,9 @@ def _pastel(pixels: Pixels, frame: Frame, random: np.random.Generator) -> Turn:
     def change(strip: Strip) -> None:
         grey = _luminance(strip)
         chalk = 3.0 * tooth.over(strip)
-        for plane in strip.colour:
-            plane[:] = 255 - (255 - (plane + 0.18 * (grey - plane))) * np.float32(0.52) + chalk
+        for plane, low in zip(strip.colour, CHALK, strict=True):
+            lively = (grey + np.float32(1.15) * (plane - grey)).clip(0, 255)
+            plane[:] = low + lively * np.float32((254 - low) / 255) + chalk
 
     return change
 
@@ -152,7 +157,7 @@ def _pixel(pixels: Pixels, frame: Frame, random: np.random.Generator) -> Turn:
     cell = min(frame.aspect, 1.0) / PIXEL_ROWS  # heights
     size = max(1, round(frame.aspect / cell)), max(1, round(1 / cell))
     small = Image.fromarray(pixels).resize(size, Image.Resampling.BOX)
-    vivid = small.filter(ImageFilter.UnsharpMask(1.2, 90, 0))
+    vivid = small.filter(ImageFilter.UnsharpMask(1.0, 45, 0))
     few = vivid.quantize(40, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     squares = np.moveaxis(np.asarray(few.convert("RGB"), np.float32), -1, 0)
 
@@ -172,9 +177,8 @@ def _halftone(pixels: Pixels, frame: Frame, random: np.random.Generator) -> Turn
 
     def change(strip: Strip) -> None:
         grey = _luminance(strip) / 255
-        for plane in strip.colour:
-            level = (plane - 128) * np.float32(1.2) + 140
-            plane[:] = np.round(level.clip(0, 255) / 51) * 51
+        tone = (grey * 1.12 - 0.02).clip(0.02, 1)
+        strip.colour *= (np.ceil(tone * 5) / 5) / np.maximum(grey, 0.02)
         u, v = (strip.x + strip.y) * pitch * 0.7071, (strip.x - strip.y) * pitch * 0.7071
         away = np.hypot(u % 1 - 0.5, v % 1 - 0.5)
         dot = ((0.62 * (0.95 - grey).clip(0, 1) - away) * strip.frame.height / pitch).clip(0, 1)
@@ -217,46 +221,53 @@ def _painted(
 
 
 def _watercolour(pixels: Pixels, frame: Frame, random: np.random.Generator) -> Turn:
-    """Washes that run to their edges, on paper."""
-    patches = _painted(pixels, frame, random, 420, 7)
-    rim = Image.fromarray((_edges(patches, 1.4) * 6 - 0.1).clip(0, 0.5))
+    """Washes that run to their edges, on paper that shows around them."""
+    patches = ImageEnhance.Color(_painted(pixels, frame, random, 560, 5)).enhance(1.25)
+    rim = Image.fromarray((_edges(patches, 1.3) * 7 - 0.1).clip(0, 0.55))
     wash = Noise(frame, random, (3, 7, 17), falloff=0.7)
     tooth = Noise(frame, random, (110, 220), falloff=0.9)
+    ragged = Noise(frame, random, (4, 11, 30), falloff=0.6)
 
     def change(strip: Strip) -> None:
         flow, paper = wash.over(strip), tooth.over(strip)
-        thin = (0.24 + 0.09 * flow).clip(0.05, 0.6)
+        across = np.minimum(strip.x, strip.frame.aspect - strip.x)
+        margin = np.minimum(across, np.minimum(strip.y, 1 - strip.y)) + 0.016 * ragged.over(strip)
+        wet = ((margin - MARGIN) * 70 + 0.5).clip(0, 1)
+        pool = np.exp(
+            -(((margin - MARGIN - 0.012) / 0.008) ** 2)
+        )  # paint dries darkest at its edge
+        thin = (0.2 + 0.1 * flow).clip(0.04, 0.6)
         body = np.moveaxis(_over(patches, strip), -1, 0)
-        body = body * (1 - np.float32(0.55) * _over(rim, strip))
+        body = body * (1 - np.float32(0.6) * _over(rim, strip)) * (1 - 0.16 * pool)
         for plane, value, white in zip(strip.colour, body, PAPER, strict=True):
-            plane[:] = value + thin * (white - value) + 3.5 * paper
+            painted = value + thin * (white - value)
+            plane[:] = white + wet * (painted - white) + 3.5 * paper
 
     return change
 
 
 def _oil(pixels: Pixels, frame: Frame, random: np.random.Generator) -> Turn:
     """Strokes of thick paint, lit from the upper left."""
-    patches = _painted(pixels, frame, random, 560, 7)
-    strokes = Noise(frame, random, (40, 90, 180), falloff=0.8, stretch=4.0)
-    crossed = Noise(frame, random, (50, 110, 200), falloff=0.8, stretch=0.3)
-    where = Noise(frame, random, (4, 9))
+    painting = brushed(_seen(pixels, 1024), random)
+    grey = np.asarray(painting.convert("L"), np.float32)
+    ridge = grey - np.asarray(painting.convert("L").filter(ImageFilter.GaussianBlur(2)), np.float32)
+    lit = Image.fromarray((ridge - np.roll(ridge, (1, 1), (0, 1))).clip(-14, 14))
+    weave = Noise(frame, random, (180, 240), falloff=0.9)
 
     def change(strip: Strip) -> None:
-        share = (0.5 + 1.5 * where.over(strip)).clip(0, 1)
-        relief = strokes.over(strip) * share + crossed.over(strip) * (1 - share)
-        body = np.moveaxis(_over(patches, strip), -1, 0)
-        grey = body.mean(0)
-        rich = grey + np.float32(1.22) * (body - grey)
-        strip.colour[:] = rich * (1 + np.float32(0.036) * relief) + 2 * relief
+        body = np.moveaxis(_over(painting, strip), -1, 0)
+        mean = body.mean(0)
+        rich = mean + np.float32(1.18) * (body - mean)
+        strip.colour[:] = rich + 0.9 * _over(lit, strip) + 1.6 * weave.over(strip)
 
     return change
 
 
 def _poster(pixels: Pixels, frame: Frame, random: np.random.Generator) -> Turn:
     """Few flat colours with clean edges."""
-    patches = _painted(pixels, frame, random, 640, 5)
-    few = patches.quantize(12, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    inks = np.asarray((few.getpalette() or [])[: 3 * 12], np.float32).reshape(-1, 3)
+    patches = ImageEnhance.Color(_painted(pixels, frame, random, 640, 5)).enhance(1.3)
+    few = patches.quantize(INKS, Image.Quantize.MAXCOVERAGE, kmeans=3, dither=Image.Dither.NONE)
+    inks = np.asarray((few.getpalette() or [])[: 3 * INKS], np.float32).reshape(-1, 3)
     flat = Image.fromarray(np.asarray(few.convert("RGB")))
 
     def change(strip: Strip) -> None:
