@@ -5,6 +5,7 @@ looks the same at every resolution.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -128,6 +129,17 @@ class Noise:
             box = (1.5, 1.5, 1.5 + across, 1.5 + cell)
             field += falloff**octave * _stretched(_softened(grid), box, field.shape)
         self._field = Image.fromarray(field)
+
+    def moved(self, across: float, down: float) -> "Noise":
+        """The same values so many heights farther to the right and lower; its borders repeat."""
+        other = copy(self)
+        steps = round(down * FIELD_ROWS), round(across * FIELD_ROWS)
+        rows, columns = (
+            (np.arange(size) - step).clip(0, size - 1)
+            for size, step in zip(self._field.size[::-1], steps, strict=True)
+        )
+        other._field = Image.fromarray(np.asarray(self._field)[rows[:, None], columns[None]])
+        return other
 
     def over(self, strip: "Strip") -> Floats:
         """[rows, width]"""

@@ -1,9 +1,10 @@
 """Where things meet the ground: shadows, reflections in water, grass and snow over the feet."""
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageFilter
 
 from safelight.engines.mini.arrange import Placed
+from safelight.engines.mini.blades import PIXELS, tuft
 from safelight.engines.mini.decals import Decal
 from safelight.engines.mini.lexicon import Floats
 from safelight.engines.mini.palette import Rgb, mix
@@ -14,7 +15,6 @@ SHADOW_PIXELS = 128  # side of the blurred silhouette that shadows are stretched
 FOOT_SHARE = 0.14  # of a thing's height: what of it is near enough to touch the ground
 CAST_LENGTH = 0.42  # of a thing's height: how far its shadow falls towards the viewer
 MIRRORED_SHARE = 0.7  # of a thing that still water shows
-BLADE_PIXELS = 96  # height of the picture of a tuft of grass
 SUNK_SHARE = 0.05  # of a thing that floats, below the water
 
 
@@ -152,27 +152,9 @@ def grass(thing: Placed, pixels: float, near: Rgb, random: np.random.Generator) 
     left, _, right, bottom = _box(thing)
     height = max(6, round(0.05 * pixels))
     width = max(8, round(1.12 * (right - left)))
-    columns = max(16, round(BLADE_PIXELS * width / height))
-    mask = Image.new("L", (2 * columns, 2 * BLADE_PIXELS))
-    texture = Image.new("RGB", mask.size, _rounded(near))
-    pen, ink = ImageDraw.Draw(mask), ImageDraw.Draw(texture)
-    for _ in range(round(0.12 * columns)):
-        share = random.random()
-        x, lean = share * mask.width, random.normal(0, 0.3)
-        edge = min(1.0, 6 * min(share, 1 - share))
-        tall = mask.height * random.uniform(0.3, 0.92) * (0.35 + 0.65 * edge)
-        half = random.uniform(7.0, 13.0)
-        foot = mask.height * random.uniform(0.86, 1.0)
-        blade = [(x - half, foot), (x + lean * tall, foot - tall), (x + half, foot)]
-        tone = mix(near, (255, 255, 180) if random.random() < 0.5 else (10, 40, 20), 0.22)
-        pen.polygon(blade, fill=255)
-        ink.polygon(blade, fill=_rounded(tone))
-    size = (columns, BLADE_PIXELS)
-    soft = np.asarray(mask.resize(size, Image.Resampling.BOX), np.float32) / 255
+    columns = max(16, round(PIXELS * width / height))
     x, y = round((left + right) / 2 - width / 2), round(bottom - 0.66 * height)
-    return Decal(
-        Image.fromarray(soft), texture.resize(size, Image.Resampling.BOX), x, y, width, height
-    )
+    return Decal(*tuft(random, columns, near), x, y, width, height)
 
 
 def drift(thing: Placed, pixels: float, snow: Rgb, random: np.random.Generator) -> Decal:
@@ -190,8 +172,3 @@ def drift(thing: Placed, pixels: float, snow: Rgb, random: np.random.Generator) 
     mask = body * ((1 - np.abs(across)) * 5).clip(0, 1)[None]
     x, y = round((left + right) / 2 - width / 2), round(bottom - 0.55 * height)
     return Decal(Image.fromarray(mask.astype(np.float32)), snow, x, y, width, height)
-
-
-def _rounded(colour: Rgb) -> tuple[int, int, int]:
-    red, green, blue = (round(min(255.0, max(0.0, channel))) for channel in colour)
-    return red, green, blue

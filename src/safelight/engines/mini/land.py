@@ -40,21 +40,32 @@ def snow_cap(
 
 
 def spruces(
-    frame: Frame, random: np.random.Generator, base: float, height: float, crest: Rgb, foot: Rgb
+    frame: Frame,
+    random: np.random.Generator,
+    base: float,
+    height: float,
+    crest: Rgb,
+    foot: Rgb,
+    clear: tuple[float, float] = (0.0, 0.0),
 ) -> Layer:
-    """A row of conifers standing on `base`, with tiers of branches."""
+    """A row of conifers standing on `base`, with tiers of branches; none between `clear`."""
     spacing = 0.3 * height
     number = int(frame.aspect / spacing) + 3
     centres = ((np.arange(number) - 1 + random.uniform(-0.4, 0.4, number)) * spacing).tolist()
     talls = (height * random.uniform(0.5, 1.0, number)).tolist()
     tiers = random.uniform(5, 8, number).tolist()
+    trees = [
+        tree
+        for tree in zip(centres, talls, tiers, strict=True)
+        if not clear[0] < tree[0] < clear[1]
+    ]
     pixels = frame.width / frame.aspect  # per height
 
     def paint(strip: Strip) -> None:
         if not strip.within(base - height, base):
             return
         mask = np.zeros((len(strip.y), frame.width), np.float32)
-        for centre, tall, number_of_tiers in zip(centres, talls, tiers, strict=True):
+        for centre, tall, number_of_tiers in trees:
             down = (strip.y - base) / tall + 1  # 0 at the tip, 1 at the foot
             reach = 0.25 * tall * down * (0.62 + 0.38 * ((down * number_of_tiers) % 1))
             reach = np.where((down > 0) & (down < 1), np.maximum(reach, 0.012 * tall), -1)
@@ -185,6 +196,24 @@ def glitter(
         depth = (strip.y - horizon).clip(0)
         path = np.exp(-(((strip.x - x) / (0.035 + 0.22 * depth)) ** 2)) * (depth > 0)
         strip.blend((path * (0.45 + 1.1 * waves.over(strip))).clip(0, 0.9), colour)
+
+    return paint
+
+
+def gloss(
+    frame: Frame, random: np.random.Generator, top: float, colour: Rgb, strength: float
+) -> Layer:
+    """Lights mirrored in a wet road as long streaks."""
+    streaks = Noise(frame, random, (2, 3), falloff=0.8, stretch=0.07)
+    ripples = Noise(frame, random, (50, 110), falloff=0.8, stretch=5.0)
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(top, 1):
+            return
+        below = (strip.y - top) / (1 - top)
+        fade = (1 - 0.75 * below).clip(0, 1) * (below > 0)
+        shine = (streaks.over(strip) - 0.15).clip(0, 1) * (1 + 0.45 * ripples.over(strip))
+        strip.blend((strength * fade * shine).clip(0, 0.7).astype(np.float32), colour)
 
     return paint
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageFilter
 
 from safelight.engines.mini.lexicon import Floats
-from safelight.engines.mini.palette import Rgb
+from safelight.engines.mini.palette import Rgb, rounded
 from safelight.engines.mini.upscale import Cutout
 
 MAP_PIXELS = 128  # side of the maps of shade and rim, which are smooth
@@ -39,7 +39,7 @@ def relit(cutout: Cutout, light: Light, grounded: bool, distance: float) -> Imag
         glow = _rim(shape, light)[..., None] * np.array(light.rim, np.float32)
         texture = ImageChops.screen(texture, _image(glow).resize(texture.size))
     if distance > 0:
-        veil = Image.new("RGB", texture.size, _rounded(light.haze))
+        veil = Image.new("RGB", texture.size, rounded(light.haze))
         texture = Image.blend(texture, veil, distance)
     return texture
 
@@ -62,7 +62,7 @@ def with_windows(cutout: Cutout, texture: Image.Image) -> Image.Image:
     red, green, blue = np.moveaxis(day, -1, 0)
     pane = ((blue - np.maximum(red, 0.8 * green) - BLUENESS) / 24).clip(0, 1)
     mask = Image.fromarray((pane * 255).astype(np.uint8))
-    shine = Image.new("RGB", texture.size, _rounded(WINDOW_LIGHT))
+    shine = Image.new("RGB", texture.size, rounded(WINDOW_LIGHT))
     lit = Image.composite(shine, texture, mask)
     halo = mask.filter(ImageFilter.GaussianBlur(texture.width / 22))
     warm = Image.composite(shine, Image.new("RGB", texture.size), halo.point(lambda v: v * 0.6))
@@ -105,8 +105,3 @@ def _multiplied(texture: Image.Image, factors: Floats) -> Image.Image:
 
 def _image(values: Floats) -> Image.Image:
     return Image.fromarray((values.clip(0, 255) + 0.5).astype(np.uint8))
-
-
-def _rounded(colour: Rgb) -> tuple[int, int, int]:
-    red, green, blue = (round(min(255.0, max(0.0, channel))) for channel in colour)
-    return red, green, blue

@@ -59,8 +59,8 @@ HOURS = {
         top=(58, 56, 122),
         middle=(206, 98, 122),
         low=(255, 190, 112),
-        haze=(250, 162, 118),
-        ambient=(0.74, 0.52, 0.58),
+        haze=(238, 152, 134),
+        ambient=(0.68, 0.5, 0.6),
         cloud=(255, 146, 118),
         light=(255, 232, 168),
     ),
@@ -102,6 +102,12 @@ VEILS = {"snow": 0.45, "rain": 0.85, "fog": 0.7, "clouds": 0.3}
 
 def mix(one: Sequence[float], other: Sequence[float], share: float) -> Rgb:
     red, green, blue = (a + (b - a) * share for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def rounded(colour: Sequence[float]) -> tuple[int, int, int]:
+    """To whole levels, 0..255."""
+    red, green, blue = (round(min(255.0, max(0.0, channel))) for channel in colour)
     return red, green, blue
 
 

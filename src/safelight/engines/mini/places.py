@@ -5,13 +5,17 @@ from collections.abc import Callable
 import numpy as np
 
 from safelight.engines.mini import interiors, land, sky, streets, wilds, worlds
+from safelight.engines.mini.blades import meadow
 from safelight.engines.mini.canvas import Layer, Noise, Strip
 from safelight.engines.mini.lexicon import Floats
 from safelight.engines.mini.palette import Rgb, mix
-from safelight.engines.mini.terrain import Site, heavens, ridges, wood
+from safelight.engines.mini.terrain import Site, flanks, heavens, ridges, wood
 
 
 def _mountain(site: Site) -> tuple[list[Layer], float]:
+    if site.alone and not site.snowy and site.random.random() < 0.75:
+        layers, stand = _lake(site)
+        return layers + flanks(site, 1.03, 0.62, (40, 74, 56)), stand
     horizon = site.random.uniform(0.5, 0.58)
     layers, _ = heavens(site, horizon + 0.1, sinking=0.4)
     near = mix((74, 104, 118), (66, 98, 82), site.random.random())
@@ -20,7 +24,13 @@ def _mountain(site: Site) -> tuple[list[Layer], float]:
         layers.append(sky.fog(site.frame, site.random, site.colours.haze, horizon + 0.1))
     layers += wood(site, 0.81, 0.13, (46, 84, 62), 2)
     layers.append(_meadow(site, site.rolling(0.84, 0.05), (88, 140, 74)))
-    return layers, 0.93
+    return layers + _tufts(site, 0.84, (88, 140, 74)), 0.93
+
+
+def _tufts(site: Site, top: float, near: Rgb) -> list[Layer]:
+    if site.snowy:
+        return []
+    return [meadow(site.frame, site.random, top, site.earth(mix(near, (20, 50, 20), 0.15)))]
 
 
 def _meadow(site: Site, line: Floats, near: Rgb) -> Layer:
@@ -45,6 +55,7 @@ def _field(site: Site) -> tuple[list[Layer], float]:
         if index < 2:
             layers += _hedge(site, line, green, index)
         layers.append(_meadow(site, line, green))
+    layers += _tufts(site, horizon + 0.14, green)
     if not site.snowy and site.setting.light == "day" and site.random.random() < 0.5:
         layers += _blossoms(site, horizon + 0.14)
     return layers + _mist(site, horizon), 0.88
@@ -77,7 +88,7 @@ def _forest(site: Site) -> tuple[list[Layer], float]:
     layers += wood(site, 0.7, site.random.uniform(0.52, 0.64), (44, 92, 62), 4)
     layers += _mist(site, 0.62)
     layers.append(_meadow(site, site.rolling(0.73, 0.04), (84, 138, 70)))
-    return layers, 0.88
+    return layers + _tufts(site, 0.73, (84, 138, 70)), 0.88
 
 
 def _water_colours(site: Site) -> tuple[Rgb, Rgb]:
@@ -168,6 +179,9 @@ def _city(site: Site) -> tuple[list[Layer], float]:
     )
     pavement = site.earth((170, 170, 176))
     layers.insert(-1, land.silhouette(site.flat(horizon), pavement, pavement, 0.1))
+    if dark or "rain" in site.setting.weather:
+        light: Rgb = (255, 196, 120) if dark else site.colours.low
+        layers.append(land.gloss(site.frame, site.random, horizon + 0.03, light, 0.42))
     return layers, 0.9
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw
 
-from safelight.engines.mini.palette import PAINTS, Rgb, mix
+from safelight.engines.mini.palette import PAINTS, Rgb, mix, rounded
 from safelight.engines.mini.upscale import TEXTURE_PIXELS, Cutout
 
 ALPHA_PIXELS = 256
@@ -37,11 +37,11 @@ Polygon = list[tuple[float, float]]
 
 def _cutout(faces: list[tuple[Polygon, Rgb]], outline: list[Polygon]) -> Cutout:
     """Flat faces, each a little darker towards the ground, without their background."""
-    texture = Image.new("RGB", (TEXTURE_PIXELS, TEXTURE_PIXELS), _rounded(faces[0][1]))
+    texture = Image.new("RGB", (TEXTURE_PIXELS, TEXTURE_PIXELS), rounded(faces[0][1]))
     pen = ImageDraw.Draw(texture)
     for face, colour in faces:
         points = [(x * TEXTURE_PIXELS, y * TEXTURE_PIXELS) for x, y in face]
-        pen.polygon(points, fill=_rounded(colour), outline=_rounded(mix(colour, (30, 16, 8), 0.35)))
+        pen.polygon(points, fill=rounded(colour), outline=rounded(mix(colour, (30, 16, 8), 0.35)))
     shade = np.linspace(1.06, 0.82, TEXTURE_PIXELS, dtype=np.float32)[:, None, None]
     shaded = (np.asarray(texture, np.float32) * shade).clip(0, 255).astype(np.uint8)
     large = Image.new("L", (4 * ALPHA_PIXELS, 4 * ALPHA_PIXELS))
@@ -53,11 +53,6 @@ def _cutout(faces: list[tuple[Polygon, Rgb]], outline: list[Polygon]) -> Cutout:
     corners = [point for face in outline for point in face]
     xs, ys = zip(*corners, strict=True)
     return Cutout(Image.fromarray(shaded), alpha, (min(xs), min(ys), max(xs), max(ys)))
-
-
-def _rounded(colour: Rgb) -> tuple[int, int, int]:
-    red, green, blue = (round(channel) for channel in colour)
-    return red, green, blue
 
 
 PROPS: dict[str, Callable[[Rgb | None], Cutout]] = {"package": _box}

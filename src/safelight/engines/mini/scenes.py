@@ -6,11 +6,13 @@ import numpy as np
 
 from safelight.engines.mini import interiors, sky
 from safelight.engines.mini.canvas import Frame, Layer, Strip
+from safelight.engines.mini.finish import finish
 from safelight.engines.mini.idea import Setting
 from safelight.engines.mini.lighting import Light
 from safelight.engines.mini.palette import PAINTS, Rgb, mix, palette, studio
 from safelight.engines.mini.places import PLACES
 from safelight.engines.mini.terrain import Site
+from safelight.engines.mini.trees import petals
 
 FROM_THE_LEFT = -0.35
 INDOORS = tuple(interiors.PLACES)
@@ -24,8 +26,12 @@ GRASS: dict[str, Rgb] = {  # what stands there has it around its feet
     "forest": (84, 138, 70),
     "jungle": (58, 96, 44),
     "flowers": (86, 150, 70),
+    "blossom": (120, 168, 88),
 }
 RIMS: dict[str, Rgb] = {"day": (34, 34, 30), "sunset": (255, 176, 104), "night": (96, 120, 176)}
+TINTS: dict[str, Rgb] = {
+    "day": (1.0, 1.0, 1.0), "sunset": (0.94, 0.8, 0.76), "night": (0.5, 0.56, 0.76),
+}  # fmt: skip
 INDOOR_TINTS: dict[str, Rgb] = {
     "day": (1.0, 1.0, 1.0), "sunset": (0.95, 0.88, 0.8), "night": (0.78, 0.72, 0.68),
 }  # fmt: skip
@@ -66,7 +72,7 @@ def build(
     if setting.place == "studio":
         return _studio(setting, frame, random, against, bold)
     sun = frame.aspect * random.uniform(0.22, 0.78)
-    site = Site(frame, random, palette(setting, random), setting, sun)
+    site = Site(frame, random, palette(setting, random), setting, sun, alone)
     shines = (setting.light != "day" or setting.celestial) and not {"rain", "fog"} & setting.weather
     place = setting.place or ("mountain" if alone else "field")
     layers, stand = PLACES[place](site)
@@ -74,7 +80,7 @@ def build(
     snowy = site.snowy and place not in SHELTERED and place not in WATERY
     return Scene(
         behind=layers,
-        before=_weather(site),
+        before=[*_weather(site), finish()],
         stand=stand,
         afloat=place in AFLOAT,
         light=_light(site, place, shines),
@@ -92,12 +98,10 @@ def _light(site: Site, place: str, shines: bool) -> Light:
         tint = INDOOR_TINTS[hour] if place in INDOORS else (1.0, 1.0, 1.0)
         rim: Rgb = (60, 70, 110) if place in ("space", "moon") else (0, 0, 0)
         return Light(tint, rim, site.colours.haze, FROM_THE_LEFT, dark=hour == "night")
-    ambient = np.array(site.colours.ambient)
-    red, green, blue = 0.4 + 0.55 * ambient if hour == "night" else 0.34 + 0.66 * ambient
     sun = 2.4 * (site.sun / frame.aspect - 0.5) if shines else FROM_THE_LEFT
     overcast = not shines and hour != "day"
     return Light(
-        tint=(red, green, blue),
+        tint=TINTS[hour],
         rim=mix(RIMS[hour], (0, 0, 0), 0.7) if overcast else RIMS[hour],
         haze=site.colours.haze,
         sun=sun,
@@ -107,7 +111,9 @@ def _light(site: Site, place: str, shines: bool) -> Light:
 
 
 def _weather(site: Site) -> list[Layer]:
-    layers = []
+    layers: list[Layer] = []
+    if site.setting.place == "blossom":
+        layers.append(petals(site.frame, site.random))
     if site.snowy and site.setting.place not in SHELTERED:
         layers.append(sky.snowfall(site.frame, site.random))
     if "rain" in site.setting.weather and site.setting.place not in SHELTERED:
@@ -144,4 +150,5 @@ def _studio(
         strip.blend(0.2 * floor * floor * (3 - 2 * floor), dark)
 
     light = Light(rim=(30, 30, 34) if setting.backdrop != "black" else (200, 205, 220))
-    return Scene([plain if setting.backdrop or bold else paint], [], stand, False, light)
+    flat = setting.backdrop or bold
+    return Scene([plain if flat else paint], [] if flat else [finish()], stand, False, light)

@@ -4,7 +4,7 @@ import numpy as np
 
 from safelight.engines.mini.canvas import Frame, Layer, Noise, Strip
 from safelight.engines.mini.lexicon import Floats
-from safelight.engines.mini.palette import Palette, Rgb
+from safelight.engines.mini.palette import Palette, Rgb, mix
 
 
 def gradient(stops: list[tuple[float, Rgb]]) -> Layer:
@@ -26,11 +26,31 @@ def disc(x: float, y: float, radius: float, colour: Rgb, glow: float) -> Layer:
     """The sun or the moon, in a halo of strength `glow`."""
 
     def paint(strip: Strip) -> None:
-        if not strip.within(y - 6 * radius, y + 6 * radius):
+        if not strip.within(y - 16 * radius, y + 16 * radius):
             return
         distance = np.hypot(strip.x - x, strip.y - y)
+        strip.blend(0.45 * glow * np.exp(-distance / (4.5 * radius)), colour)
         strip.blend(glow * np.exp(-((distance / (2.6 * radius)) ** 2)), colour)
         strip.blend(((radius - distance) * strip.frame.height).clip(0, 1), colour)
+
+    return paint
+
+
+def seas(x: float, y: float, radius: float, colour: Rgb) -> Layer:
+    """The grey patches of the moon."""
+    patches = [(-0.3, -0.3, 0.34), (0.1, -0.38, 0.24), (-0.42, 0.14, 0.3), (0.32, 0.02, 0.22),
+               (0.02, 0.42, 0.16)]  # fmt: skip
+
+    def paint(strip: Strip) -> None:
+        if not strip.within(y - radius, y + radius):
+            return
+        across, down = (strip.x - x) / radius, (strip.y - y) / radius
+        away = np.hypot(across, down)
+        shade = sum(
+            np.exp(-((((across - a) ** 2 + (down - b) ** 2) / r**2) ** 2)) for a, b, r in patches
+        )
+        mask = (0.34 * np.minimum(shade, 1) + 0.25 * away.clip(0, 1) ** 4) * (away < 0.98)
+        strip.blend(mask.astype(np.float32), colour)
 
     return paint
 
@@ -39,20 +59,20 @@ def clouds(
     frame: Frame, random: np.random.Generator, colours: Palette, horizon: float, cover: float
 ) -> Layer:
     """Clouds lit from above: their undersides take the haze's colour. `cover` is 0..1."""
-    shape = Noise(frame, random, (3, 6, 12, 24, 48), falloff=0.55, stretch=2.2)
+    shape = Noise(frame, random, (3, 6, 12, 24, 48), falloff=0.52, stretch=2.0)
+    below = shape.moved(0.0, -0.03)
     low = 0.85 - 1.6 * cover
+    shaded = mix(colours.cloud, colours.middle, 0.45)
 
     def paint(strip: Strip) -> None:
         if not strip.within(0, horizon):
             return
         density = shape.over(strip)
         fade = (1.25 - strip.y / horizon).clip(0, 1) * ((horizon - strip.y) * 8).clip(0, 1)
-        mask = ((density - low) * 1.1).clip(0, 1) * fade
-        shade = (density - low - 0.5).clip(0, 0.6) * 0.5
-        strip.blend(
-            mask,
-            [c + shade * (h - c) for c, h in zip(colours.cloud, colours.haze, strict=True)],
-        )
+        mask = ((density - low) * 1.7).clip(0, 1)
+        mask *= mask * (3 - 2 * mask) * np.float32(0.94) * fade
+        shade = (0.25 + 0.75 * (below.over(strip) - density)).clip(0, 1)
+        strip.blend(mask, [c + shade * (s - c) for c, s in zip(colours.cloud, shaded, strict=True)])
 
     return paint
 

@@ -22,6 +22,7 @@ class Site:
     colours: Palette
     setting: Setting
     sun: float  # where the sun or the moon stands, in heights from the left
+    alone: bool = False  # nothing will stand in it: the place is the picture
     mirrored: list[tuple[Floats, Rgb]] = field(default_factory=list)  # skylines, for still water
 
     @property
@@ -57,6 +58,8 @@ def heavens(site: Site, horizon: float, sinking: float = 0.0) -> tuple[list[Laye
         y = y if low else horizon * random.uniform(0.24, 0.42)
         radius = (0.085 if setting.light == "sunset" else 0.055) * max(0.6, frame.span)
         layers.append(sky.disc(x, y, radius, colours.light, 0.75 if low else 0.4))
+        if setting.light == "night":
+            layers.append(sky.seas(x, y, radius, mix(colours.light, colours.middle, 0.35)))
     cover = 0.55 if "clouds" in setting.weather else random.uniform(0.12, 0.34)
     if setting.light == "night":
         cover *= 0.5
@@ -99,3 +102,12 @@ def wood(site: Site, base: float, height: float, near: Rgb, rows: int) -> list[L
         bottom = mix(crest, site.colours.haze, 0.3)
         layers.append(land.spruces(site.frame, site.random, foot, tall, crest, bottom))
     return layers
+
+
+def flanks(site: Site, foot: float, height: float, near: Rgb) -> list[Layer]:
+    """Tall conifers at both sides of the picture, close by, to look between."""
+    aspect = site.frame.aspect
+    tone = site.colours.lit(mix(near, SNOW, 0.3) if site.snowy else near)
+    clear = (0.2 * aspect, 0.8 * aspect)
+    dark = mix(tone, (6, 8, 20), 0.35)
+    return [land.spruces(site.frame, site.random, foot, height, tone, dark, clear)]

@@ -5,13 +5,16 @@ from collections.abc import Callable
 import numpy as np
 
 from safelight.engines.mini import land, sky
-from safelight.engines.mini.canvas import Layer, Strip, outline
-from safelight.engines.mini.lexicon import Floats
+from safelight.engines.mini.blades import meadow
+from safelight.engines.mini.canvas import Layer, outline
 from safelight.engines.mini.palette import Rgb, mix
 from safelight.engines.mini.shapes import Leaf, glow, hanging, leaves, trunks
 from safelight.engines.mini.terrain import Site, heavens, ridges, wood
+from safelight.engines.mini.trees import row, tree
 
 AUTUMN: list[Rgb] = [(214, 96, 36), (232, 150, 44), (186, 58, 38), (240, 188, 66), (160, 84, 40)]
+
+BLOSSOM: list[Rgb] = [(246, 172, 198), (252, 200, 216), (240, 152, 186), (250, 214, 224)]
 
 
 def _stems(
@@ -83,42 +86,54 @@ def _autumn(site: Site) -> tuple[list[Layer], float]:
     random = site.random
     layers, _ = heavens(site, 0.66, sinking=0.3)
     layers += ridges(site, 0.6, 2, 0.14, (150, 120, 110))
-    for row in range(3):
-        share = row / 2
-        bark = site.earth((96, 68, 52), 0.4 * (1 - share))
-        layers.append(_stems(site, 6 - row, 0.022 + 0.022 * share, 0.7 + 0.04 * row, bark, 0.4))
-        for number, tone in enumerate(random.permutation(len(AUTUMN))[:3]):
-            colour = site.earth(AUTUMN[int(tone)], 0.42 * (1 - share))
-            top = 0.3 - 0.1 * share + 0.07 * number
-            line = land.treetops(site.frame, random, top + 0.12, 0.17 + 0.05 * share)
-            gaps = outline(site.frame, random, 2.5, octaves=3) * 0.3 * (0.5 + share)
-            foot = 0.5 - 0.04 * row + 0.03 * number
-            layers.append(_crowns((line + gaps).astype(np.float32), foot, colour))
+    layers += _grove(site, [AUTUMN[int(n)] for n in random.permutation(len(AUTUMN))[:4]], 0.7)
     earth = site.earth((176, 124, 62))
     line = site.rolling(0.74, 0.04)
     near = mix(earth, (80, 44, 20), 0.4)
-    layers.append(land.ground(site.frame, random, line, near, earth, 0.08))
+    layers.insert(-1, land.ground(site.frame, random, line, near, earth, 0.08))
     layers += land.flowers(site.frame, random, 0.75, [site.earth(c) for c in AUTUMN[:4]])
     return layers + _mist(site), 0.89
 
 
-def _crowns(line: Floats, foot: float, colour: Rgb) -> Layer:
-    """A band of foliage: from its skyline down to `foot`, darker below."""
-    highest = float(line.min())
-    lowest = foot + 0.6 * (float(line.max()) - highest)
-
-    def paint(strip: Strip) -> None:
-        if not strip.within(highest - 0.01, lowest):
-            return
-        ragged = foot + 0.6 * (line[None] - highest) - 0.03
-        pixels = strip.frame.height
-        mask = ((strip.y - line[None]) * pixels + 0.5).clip(0, 1) * ((ragged - strip.y) * 40).clip(
-            0, 1
+def _grove(site: Site, tones: list[Rgb], foot: float) -> list[Layer]:
+    """Leafy trees in three rows; the nearest two stand at the sides."""
+    random, aspect = site.random, site.frame.aspect
+    layers: list[Layer] = []
+    for depth in range(3):
+        distance = (0.55, 0.25, 0.0)[depth]
+        bark = site.colours.lit((92, 66, 54), distance)
+        pictures = [tree(random, bark, site.colours.lit(tone, distance)) for tone in tones[:2]]
+        tall = (0.34, 0.46, 0.86)[depth]
+        xs = [0.06 * aspect, 0.95 * aspect] if depth == 2 else _spaced(site, 0.42 * tall)
+        base = foot + (0.02, 0.05, 0.14)[depth]
+        jitter = random.uniform(-0.012, 0.012, len(xs)).tolist()
+        layers.append(
+            row(
+                site.frame, pictures, [(x, base + j, tall) for x, j in zip(xs, jitter, strict=True)]
+            )
         )
-        shade = 1.08 - 0.4 * ((strip.y - highest) / max(0.05, foot - highest)).clip(0, 1)
-        strip.blend(mask.astype(np.float32), [c * shade for c in colour])
+        tones = tones[1:] + tones[:1]
+    return layers
 
-    return paint
+
+def _spaced(site: Site, gap: float) -> list[float]:
+    count = max(2, round(site.frame.aspect / gap))
+    spread = site.random.uniform(0.1, 0.9, count)
+    return [(n + float(s)) * site.frame.aspect / count for n, s in enumerate(spread)]
+
+
+def _blossom(site: Site) -> tuple[list[Layer], float]:
+    """A park in spring, its trees in bloom."""
+    random = site.random
+    layers, _ = heavens(site, 0.68, sinking=0.3)
+    layers += ridges(site, 0.62, 2, 0.12, (140, 160, 150))
+    layers += _grove(site, BLOSSOM, 0.7)
+    green = site.earth((126, 178, 92))
+    near = mix(green, (40, 90, 40), 0.35)
+    layers.insert(-1, land.ground(site.frame, random, site.rolling(0.74, 0.03), near, green, 0.06))
+    layers.append(meadow(site.frame, random, 0.75, near))
+    layers += land.flowers(site.frame, random, 0.75, [site.earth((250, 206, 222))])
+    return layers + _mist(site), 0.89
 
 
 def _flowers(site: Site) -> tuple[list[Layer], float]:
@@ -169,4 +184,5 @@ PLACES: dict[str, Callable[[Site], tuple[list[Layer], float]]] = {
     "jungle": _jungle,
     "autumn": _autumn,
     "flowers": _flowers,
+    "blossom": _blossom,
 }
