@@ -47,8 +47,9 @@ def meadow(frame: Frame, random: np.random.Generator, top: float, near: Rgb) -> 
         places.tolist(), tall.tolist(), random.integers(KINDS, size=number).tolist(), strict=True
     ):
         rows, wide = max(2, round(height * frame.height)), max(2, round(1.6 * height * pixels))
-        at = (round(x * pixels - wide / 2), round(y * frame.height) - rows, wide, rows)
-        decals.append(Decal(*pictures[kind], *at))
+        left, tip = round(x * pixels - wide / 2), round(y * frame.height) - rows
+        mask, texture = pictures[kind]
+        decals.append(Decal(mask, texture, left, tip, wide, rows))
 
     def paint(strip: Strip) -> None:
         for decal in decals:

@@ -17,6 +17,7 @@ from safelight.engines.mini.lexicon import Floats
 
 FIELD_ROWS = 480  # of the coarse field that noise is interpolated from
 STRIP_PIXELS = 1 << 17  # per strip: small enough for the cache and for prompt cancellation
+KERNEL = 3  # rows beyond a strip that interpolation looks at: without them strips show seams
 Colour = Sequence[float] | Sequence[Floats]  # red, green, blue, 0..255
 
 
@@ -144,9 +145,11 @@ class Noise:
     def over(self, strip: "Strip") -> Floats:
         """[rows, width]"""
         scale = FIELD_ROWS / strip.frame.height
-        box = (0, strip.top * scale, self._field.width, strip.bottom * scale)
-        size = (strip.frame.width, strip.bottom - strip.top)
-        return np.asarray(self._field.resize(size, Image.Resampling.BICUBIC, box=box))
+        top, bottom = max(0, strip.top - KERNEL), min(strip.frame.height, strip.bottom + KERNEL)
+        box = (0, top * scale, self._field.width, bottom * scale)
+        size = (strip.frame.width, bottom - top)
+        values = np.asarray(self._field.resize(size, Image.Resampling.BICUBIC, box=box))
+        return values[strip.top - top : strip.bottom - top]
 
 
 def _stretched(

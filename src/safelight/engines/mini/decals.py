@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from safelight.engines.mini.canvas import Strip
+from safelight.engines.mini.canvas import KERNEL, Strip
 from safelight.engines.mini.lexicon import Floats
 
 
@@ -28,19 +28,27 @@ class Decal:
         left, right = max(0, self.left), min(strip.frame.width, self.left + self.width)
         if top >= bottom or left >= right:
             return
-        window = (left - self.left, top - self.top, right - self.left, bottom - self.top)
-        mask = np.asarray(self._cut(self.mask, window))
+        above = min(KERNEL, top - self.top)
+        below = min(KERNEL, self.top + self.height - bottom)
+        window = (
+            left - self.left,
+            top - above - self.top,
+            right - self.left,
+            bottom + below - self.top,
+        )
+        rows = slice(above, above + bottom - top)
+        mask = np.asarray(self._cut(self.mask, window))[rows]
         if self.slope != 1:
             mask = (mask - 0.5) * np.float32(self.slope) + np.float32(0.5)
         mask = mask.clip(0, 1)
         here = strip.colour[:, top - strip.top : bottom - strip.top, left:right]
-        for plane, value in zip(here, self._colours(window), strict=True):
+        for plane, value in zip(here, self._colours(window, rows), strict=True):
             plane += mask * (value - plane)
 
-    def _colours(self, window: tuple[int, int, int, int]) -> Sequence[float | Floats]:
+    def _colours(self, window: tuple[int, int, int, int], rows: slice) -> Sequence[float | Floats]:
         if isinstance(self.fill, tuple):
             return self.fill
-        texture = np.asarray(self._cut(self.fill, window))
+        texture = np.asarray(self._cut(self.fill, window))[rows]
         return [texture[..., channel].astype(np.float32) for channel in range(3)]
 
     def _cut(self, image: Image.Image, window: tuple[int, int, int, int]) -> Image.Image:

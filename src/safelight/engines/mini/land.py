@@ -138,7 +138,7 @@ def ground(
     top = float(line.min())
 
     def paint(strip: Strip) -> None:
-        if not strip.within(top, 1):
+        if not strip.within(top - 0.01, 1):
             return
         below = strip.y - line[None]
         depth = (below / max(0.05, 1 - top)).clip(0, 1)

@@ -123,7 +123,7 @@ def studio(random: np.random.Generator, against: Rgb | None, bold: bool = False)
     if against is not None and max(against) - min(against) > NEUTRAL:
         hue = 360 * rgb_to_hsv(*(channel / 255 for channel in against))[0]
         away = np.abs((hues - hue + 180) % 360 - 180)
-        weight = (away > 80) * away
+        weight = np.where(away > 80, away, 0.0)
     saturation = random.uniform(*(BOLD_SATURATION if bold else STUDIO_SATURATION))
     hue = random.choice(hues, p=weight / weight.sum()) + random.uniform(-8, 8)
     red, green, blue = hsv_to_rgb(hue % 360 / 360, saturation, 0.96)

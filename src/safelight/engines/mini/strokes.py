@@ -40,7 +40,7 @@ def brushed(picture: Image.Image, random: np.random.Generator) -> Image.Image:
     for brush in BRUSHES:
         step = brush.size * brush.spacing
         rows, columns = (max(1, round(side / step)) for side in (aspect[1], aspect[0]))
-        grid = np.stack(np.mgrid[0:rows, 0:columns], -1).reshape(-1, 2)
+        grid = np.moveaxis(np.mgrid[0:rows, 0:columns], 0, -1).reshape(-1, 2)
         places = (grid + random.uniform(0, 1, grid.shape)) * step  # down, across
         jitter = random.normal(0, 1, (len(places), 5))
         order = random.permutation(len(places))
@@ -51,7 +51,7 @@ def brushed(picture: Image.Image, random: np.random.Generator) -> Image.Image:
 def _directions(small: Image.Image) -> tuple[Floats, Floats]:
     """[h, w] the direction along which colours stay, and how much they change across it."""
     grey = np.asarray(small.convert("L").filter(ImageFilter.GaussianBlur(2)), np.float32) / 255
-    down, across = np.gradient(grey)
+    down, across = (np.gradient(grey, axis=axis).astype(np.float32) for axis in (0, 1))
     steep = _levels(2000 * np.hypot(down, across))
     near = steep.filter(ImageFilter.MaxFilter(9)).filter(ImageFilter.GaussianBlur(2))
     parts = (across * across - down * down, 2 * across * down)  # of the structure tensor

@@ -98,21 +98,20 @@ def _autumn(site: Site) -> tuple[list[Layer], float]:
 def _grove(site: Site, tones: list[Rgb], foot: float) -> list[Layer]:
     """Leafy trees in three rows; the nearest two stand at the sides."""
     random, aspect = site.random, site.frame.aspect
+    far, near = (
+        [
+            tree(random, site.colours.lit((92, 66, 54), veil), site.colours.lit(tone, veil), leaves)
+            for tone in tones[:number]
+        ]
+        for veil, leaves, number in ((0.4, 500, 3), (0.0, 1400, 2))
+    )
     layers: list[Layer] = []
-    for depth in range(3):
-        distance = (0.55, 0.25, 0.0)[depth]
-        bark = site.colours.lit((92, 66, 54), distance)
-        pictures = [tree(random, bark, site.colours.lit(tone, distance)) for tone in tones[:2]]
-        tall = (0.34, 0.46, 0.86)[depth]
-        xs = [0.06 * aspect, 0.95 * aspect] if depth == 2 else _spaced(site, 0.42 * tall)
-        base = foot + (0.02, 0.05, 0.14)[depth]
+    for base, tall, pictures in ((0.02, 0.34, far), (0.05, 0.46, far[::-1]), (0.14, 0.86, near)):
+        sides = [0.06 * aspect, 0.95 * aspect]
+        xs = sides if pictures is near else _spaced(site, 0.42 * tall)
         jitter = random.uniform(-0.012, 0.012, len(xs)).tolist()
-        layers.append(
-            row(
-                site.frame, pictures, [(x, base + j, tall) for x, j in zip(xs, jitter, strict=True)]
-            )
-        )
-        tones = tones[1:] + tones[:1]
+        places = [(x, foot + base + j, tall) for x, j in zip(xs, jitter, strict=True)]
+        layers.append(row(site.frame, pictures, places))
     return layers
 
 
