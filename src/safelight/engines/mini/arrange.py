@@ -99,10 +99,11 @@ def _facing_inwards(group: list[Placed], frame: Frame) -> list[Placed]:
     if abs(away) < OFF_CENTRE or away * Silhouette(thing.cutout).facing <= 0:
         return group
     moved = thing.left + round(thing.side * (left + right - 1))
-    return [replace(thing, cutout=_mirrored(thing.cutout), left=moved)]
+    return [replace(thing, cutout=mirrored(thing.cutout), left=moved)]
 
 
-def _mirrored(cutout: Cutout) -> Cutout:
+def mirrored(cutout: Cutout) -> Cutout:
+    """Its mirror image."""
     left, top, right, bottom = cutout.box
     over = Image.Transpose.FLIP_LEFT_RIGHT
     box = (1 - right, top, 1 - left, bottom)

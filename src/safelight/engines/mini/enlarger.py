@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from safelight.engines.mini.arrange import Placed
+from safelight.engines.mini.arrange import Placed, mirrored
 from safelight.engines.mini.lexicon import Floats
 from safelight.engines.mini.upscale import TEXTURE_PIXELS, Cutout
 
@@ -43,10 +43,10 @@ class Enlarger:
                 continue
             key, turned = _key(thing.cutout, passes)
             if key not in known:
-                upright = _mirrored(thing.cutout) if turned else thing.cutout
+                upright = mirrored(thing.cutout) if turned else thing.cutout
                 known[key] = self._enlarge(upright, passes)
             cutout = known[key]
-            yield replace(thing, cutout=_mirrored(cutout) if turned else cutout)
+            yield replace(thing, cutout=mirrored(cutout) if turned else cutout)
 
     def _enlarge(self, cutout: Cutout, passes: int) -> Cutout:
         alpha = np.asarray(cutout.alpha)
@@ -89,19 +89,9 @@ def _passes(thing: Placed) -> int:
 def _key(cutout: Cutout, passes: int) -> tuple[Key, bool]:
     """The same for a cut-out and its mirror image; and whether this is the mirrored one."""
     here, there = (
-        one.texture.tobytes() + one.alpha.tobytes() for one in (cutout, _mirrored(cutout))
+        one.texture.tobytes() + one.alpha.tobytes() for one in (cutout, mirrored(cutout))
     )
     return (min(here, there), passes), there < here
-
-
-def _mirrored(cutout: Cutout) -> Cutout:
-    left, top, right, bottom = cutout.box
-    flip = Image.Transpose.FLIP_LEFT_RIGHT
-    return Cutout(
-        cutout.texture.transpose(flip),
-        cutout.alpha.transpose(flip),
-        (1 - right, top, 1 - left, bottom),
-    )
 
 
 def _around_visible(alpha: Floats) -> Window:
