@@ -17,6 +17,7 @@ from safelight.engines.mini.compose import Layout
 from safelight.engines.mini.enlarger import Enlarger
 from safelight.engines.mini.idea import Idea, Subject
 from safelight.engines.mini.lexicon import Floats
+from safelight.engines.mini.lighting import Light
 from safelight.engines.mini.picture import FEWEST_STEPS, Sketch
 from safelight.engines.mini.scenes import Scene
 from safelight.engines.mini.sprites import SpriteModel
@@ -79,10 +80,10 @@ def picture(cutout: Cutout, side: int) -> Floats:
     """[side, side, 3] in 0..255, of nothing else, on white."""
     frame = Frame.of(side, side)
     things = list(model().enlarger.enlarged([Placed(cutout, 0, 0, side, lifted=True)]))
-    white = Scene([lambda strip: strip.fill(WHITE)], [], 1.0, afloat=True, light=(1, 1, 1))
+    white = Scene([lambda strip: strip.fill(WHITE)], [], 1.0, afloat=True, light=Light(sun=0))
     strips = list(frame.strips())
     for strip in strips:
-        Layout(white, things).paint(strip)
+        Layout(white, things, frame).paint(strip)
     return np.concatenate([strip.pixels() for strip in strips]).astype(np.float32)
 
 

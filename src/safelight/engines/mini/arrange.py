@@ -16,6 +16,7 @@ from safelight.engines.mini.upscale import Cutout
 
 SIZES = {1: 0.6, 2: 0.54, 3: 0.48}  # of a thing, in heights, by how many stand in its row
 MANY_SIZE = 0.4
+ROWS_SHARE = {2: 0.8, 3: 0.64}  # of that, where there are so many rows
 MOST_ROWS = 3
 ROW_DEPTH = 0.15  # heights between the feet of one row and the next
 HIGHEST_FOOT = 0.62  # heights: the back row stands below the horizon
@@ -53,7 +54,11 @@ class Row:
         wanted = min(room, SIZES.get(self.widest, MANY_SIZE)) * min(1, 1.4 * frame.span)
         if self.rows == 1:
             return wanted
-        return min(wanted, 0.78 / self.rows) if afloat else 0.8 * wanted * 0.86**self.behind
+        return (
+            min(wanted, 0.78 / self.rows)
+            if afloat
+            else ROWS_SHARE[min(self.rows, MOST_ROWS)] * wanted * 0.86**self.behind
+        )
 
 
 @dataclass(frozen=True, slots=True)

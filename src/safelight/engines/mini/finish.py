@@ -6,7 +6,7 @@ from safelight.engines.mini.canvas import Layer, Strip
 
 GRAIN_SIDE = 251  # pixels of the tile that the grain is taken from
 GRAIN_LEVELS = 1.3  # enough that a smooth sky shows no bands
-CORNER_SHADE = 0.17
+CORNER_SHADE = 0.14
 
 
 def finish() -> Layer:

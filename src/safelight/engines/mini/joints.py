@@ -111,7 +111,8 @@ def _inside(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
     open_above = holder.thing.label not in VEHICLES
     edge = silhouette.rim if open_above else silhouette.top_between(share - 0.06, share + 0.06)
     rim = _point(holder, 0, edge)[1]
-    foot = max(rim, top) + 0.38 * (other.anchor.box[3] - other.anchor.box[1])
+    sunk = 0.38 if Silhouette(other.anchor.thing.cutout).is_bust else 0.5  # as deep as the legs
+    foot = max(rim, top) + sunk * (other.anchor.box[3] - other.anchor.box[1])
     return cluster.with_(_set(other, x, min(foot, bottom)), front=False)
 
 

@@ -75,7 +75,7 @@ def _shade(cutout: Cutout, light: Light, grounded: bool) -> Floats:
     place = (np.arange(MAP_PIXELS, dtype=np.float32) + 0.5) / MAP_PIXELS
     down = ((place - top) / max(bottom - top, 1e-3)).clip(0, 1)[:, None]
     across = (2 * (place - left) / max(right - left, 1e-3) - 1).clip(-1, 1)[None]
-    away = (0.5 - 0.5 * np.sign(light.sun) * across) * min(1.0, 0.3 + abs(light.sun))
+    away = (0.5 - 0.5 * np.sign(light.sun) * across) * min(1.0, 1.8 * abs(light.sun))
     shade = 1 - SIDE_SHADE * away * away + 0 * down
     if grounded:
         shade = shade * (1 - FOOT_SHADE * ((down - 0.55) / 0.45).clip(0, 1) ** 1.5)
