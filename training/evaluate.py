@@ -42,6 +42,7 @@ from training.staged import SETTINGS, SIDE, UNSAID, Stage
 from training.things import Things, read_concepts
 from training.views import MIDDLE, closer, cropped, parts
 
+GALLERIES = ("real", "English", "Korean")
 WORKS = ("marks", "diversity", "costs", "sheets")
 Draw = Callable[[Question, int], np.ndarray | None]  # seed → [SIDE,SIDE,3], None: nothing to show
 
@@ -181,6 +182,7 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", choices=WORKS, default=WORKS, help="keeping the rest of an earlier run"
     )
+    parser.add_argument("--galleries", nargs="+", choices=GALLERIES, default=GALLERIES)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -200,7 +202,9 @@ def main() -> None:
     found = json.loads(kept.read_text()) if kept.exists() else {}
     found["date"] = datetime.now(UTC).date().isoformat()
     if "marks" in args.only:
-        found["marks"] = evaluate(examiner, things, galleries, args.seeds, args.every)
+        asked = {name: galleries[name] for name in args.galleries}
+        marks = evaluate(examiner, things, asked, args.seeds, args.every)
+        found["marks"] = found.get("marks", {}) | marks
     if "diversity" in args.only:
         found["diversity"] = diversity(drawn, stage, eye, things, args.every)
     if "costs" in args.only:

@@ -11,12 +11,51 @@ SHADES = 5  # levels of red, green and blue that a background's colours are coun
 HUES, VALUES, SATURATIONS = 18, 5, 3  # bins of what stands off the background
 MARGIN = THUMB // 14  # pixels at the border that are taken for background
 NOTICED, SURE = 0.06, 0.18  # differences from the background, in 0..1, from which a pixel counts
+OUTLINES = 1.5  # weight of outlines beside what the net sees
+DIRECTIONS = 8  # of edges
+EPSILON = 1e-6
 WAVES = 16  # frequencies that a profile is described by
 
 
 def whole(look: Look) -> Floats:
-    """Stacked looks → [n, FEATURES], for what fills a picture."""
-    return np.sqrt(look.mean.astype(np.float32))  # a product of few: evened out
+    """Stacked looks → [n, features], for what fills a picture: what a net sees, and outlines.
+
+    Outlines do not change with colours, which a net learnt from photographs leans on.
+    """
+    seen = np.sqrt(look.mean.astype(np.float32))  # a product of few: evened out
+    fine, coarse = (OUTLINES * outlines(look.thumb, cell) for cell in (8, 14))
+    return np.concatenate(
+        [seen / (np.linalg.norm(seen, axis=1)[:, None] + EPSILON), fine, coarse], 1
+    )
+
+
+def outlines(thumb: npt.NDArray[np.uint8], cell: int) -> Floats:
+    """[n,THUMB,THUMB,3] → [n, features] of length one: directions of edges in each cell.
+
+    Histograms of oriented gradients (Dalal and Triggs 2005), without their blocks.
+    """
+    down, across = np.gradient(thumb.astype(np.float32).mean(-1) / 255, axis=(1, 2))
+    angle = np.arctan2(down, across) % np.pi / np.pi * DIRECTIONS
+    found = _soft(angle, DIRECTIONS) * np.hypot(across, down)[..., None]
+    side = THUMB // cell
+    cells = found.reshape(len(thumb), side, cell, side, cell, DIRECTIONS).sum((2, 4))
+    flat = np.sqrt(cells.reshape(len(thumb), -1))
+    return flat / (np.linalg.norm(flat, axis=1)[:, None] + EPSILON)
+
+
+def varied(look: Look) -> list[Look]:
+    """Stacked looks, and the same mirrored, shifted and larger, as far as outlines go."""
+    thumb, mirrored = look.thumb, look.thumb[:, :, ::-1]
+    inner = np.linspace(2, THUMB - 3, THUMB).round().astype(int)
+    thumbs = (
+        thumb,
+        mirrored,
+        np.roll(thumb, 2, 1),
+        np.roll(mirrored, 2, 2),
+        thumb[:, inner][:, :, inner],
+        mirrored[:, inner][:, :, inner],
+    )
+    return [Look(look.mean, look.peak, one) for one in thumbs]
 
 
 def peaks(look: Look) -> Floats:

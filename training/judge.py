@@ -21,7 +21,7 @@ import torch
 from safelight.moderation.pictures import WEIGHTS as EYE
 from training import colours
 from training.eye import Eye, Look, stacked
-from training.impressions import around, hues, numbers, peaks, whole
+from training.impressions import around, hues, numbers, peaks, varied, whole
 from training.linear import fit_linear
 from training.panel import Judge
 from training.questions import CREATURES, WORN, companions, hundred
@@ -178,9 +178,11 @@ def learn(state: Path, things: Things) -> Judge:
     _, colour, count, setting = said.T
     plain = setting <= LAST_PLAIN
     painted = plain & (colour > colours.NATURAL)
-    seen = np.concatenate([whole(crops), whole(portraits)])
+    near = varied(crops) + varied(portraits)
+    times = len(near) // 2
+    shown = np.concatenate([np.tile(named, times), np.tile(shown, times)])
     heads = {
-        "thing": fit_linear(seen, np.concatenate([named, shown]), 0.4),
+        "thing": fit_linear(np.concatenate([whole(look) for look in near]), shown, 0.3),
         "colour": fit_linear(hues(scenes)[painted], colour[painted], 0.4),
         "count": fit_linear(numbers(scenes)[plain], count[plain], 0.004),
         "setting": fit_linear(around(scenes), setting, 0.08),

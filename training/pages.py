@@ -94,6 +94,9 @@ def written(page: str, found: Mapping[str, Any]) -> str:
         table(found["marks"]),
         diversity_text(found["diversity"]),
         costs_text(found["costs"]),
+        "Contact sheets, one seed, nothing chosen: "
+        + ", ".join(f"[{name}](mini/{name}.jpg)" for name in SHEETS)
+        + ".",
     ]
     return f"{before}{BEGIN}\n" + "\n\n".join(parts) + f"\n{END}{after}"
 
