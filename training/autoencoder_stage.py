@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from training.train import Run
 
 RATE, CRITIC_RATE = 1e-3, 2e-4
+POLISH_RATE = 0.4  # of the rate, when only the decoder learns on
 AFTERWARDS_SECONDS = 110  # of the run's clock, left for what follows
 ADVERSE_SHARE, MATCH_SHARE = (
     0.30,
@@ -33,8 +34,11 @@ ADVERSE_SHARE, MATCH_SHARE = (
 FALL_DB = 1.5  # a critic that costs more than this is not let into the weights
 
 
-def obtain(run: "Run", sprites: Sprites, minutes: float) -> Autoencoder:
-    """The autoencoder that an earlier run left in the state or data folder, or a new one."""
+def obtain(run: "Run", sprites: Sprites, minutes: float, polish: float = 0) -> Autoencoder:
+    """The autoencoder that an earlier run left in the state or data folder, or a new one.
+
+    `polish`: minutes in which the decoder of a kept one learns on; its latents stay what they are.
+    """
     model = (
         Autoencoder(WIDTHS[run.preset.nets]).to(run.device).to(memory_format=torch.channels_last)
     )
@@ -42,8 +46,11 @@ def obtain(run: "Run", sprites: Sprites, minutes: float) -> Autoencoder:
         if has_weights(folder, "autoencoder"):
             load_weights(model, folder, "autoencoder")
             run.say(f"autoencoder taken from {folder}")
-            return model.eval()
-    model = train(run, sprites, model, minutes)
+            if not polish:
+                return model.eval()
+            minutes = polish
+            break
+    model = train(run, sprites, model, minutes, decoder_alone=polish > 0)
     for folder in (run.state, run.out):
         save_weights(model, folder, "autoencoder")
     load_weights(model, run.state, "autoencoder")  # go on with exactly what will be shipped
@@ -129,11 +136,17 @@ class Critique:
         self.optimizer.step()
 
 
-def train(run: "Run", sprites: Sprites, model: Autoencoder, minutes: float) -> Autoencoder:
+def train(
+    run: "Run", sprites: Sprites, model: Autoencoder, minutes: float, decoder_alone: bool = False
+) -> Autoencoder:
     feed, size = Feed(run, sprites), run.preset.ae_batch
+    if decoder_alone:
+        model.encoder.requires_grad_(False)
+        model.unit.eval()
     average, critique = Average(model, 0.999), Critique(run)
+    learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
-        model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=1e-3, foreach=True
+        learning, RATE, betas=(0.9, 0.99), weight_decay=1e-3, foreach=True
     )
 
     def trial(net: nn.Module) -> torch.Tensor:
@@ -142,12 +155,12 @@ def train(run: "Run", sprites: Sprites, model: Autoencoder, minutes: float) -> A
                 feed.batch(size), torch.zeros(size, dtype=torch.bool, device=run.device)
             ).float()
 
-    forward = run.compiled(model, trial)
+    forward, rate = run.compiled(model, trial), RATE * (POLISH_RATE if decoder_alone else 1)
     start, step, said, plain = time.monotonic(), 0, 0.0, None
     counted, counted_at, rescue, calm = 0, start, Rescue(model, average, optimizer), 1.0
     length = max(min(60 * minutes, run.left() - AFTERWARDS_SECONDS), 20)
     while (fraction := (time.monotonic() - start) / length) < 1:
-        set_rate(optimizer, calm * RATE * min(1, (step + 1) / 200) * cosine(fraction))
+        set_rate(optimizer, calm * rate * min(1, (step + 1) / 200) * cosine(fraction))
         x, turned = feed.batch(size), torch.rand(size, device=run.device) < 0.3
         with run.cast():
             y = forward(x, turned)
@@ -164,7 +177,7 @@ def train(run: "Run", sprites: Sprites, model: Autoencoder, minutes: float) -> A
             gradient = gradient + critique.gradient(target, y.detach(), gradient.norm(), ramp)
         optimizer.zero_grad(set_to_none=True)
         y.backward(gradient)
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(learning, 1.0)
         optimizer.step()
         average.follow(model)
         step, counted = step + 1, counted + size
@@ -184,16 +197,18 @@ def train(run: "Run", sprites: Sprites, model: Autoencoder, minutes: float) -> A
                 calm *= 0.5
                 run.say("taken back to the last good weights")
     run.measured(autoencoder_steps=step, autoencoder_pictures=step * size)
+    if not decoder_alone:
+        for net in (average.model, plain):
+            if net is not None:
+                settle(run, feed, net)
     return choose(run, feed, average.model, plain)
 
 
 def choose(run: "Run", feed: Feed, final: Autoencoder, plain: Autoencoder | None) -> Autoencoder:
-    """The final weights, unless the critic spoilt them; their latents' statistics settled."""
-    settle(run, feed, final)
-    score = prove(run, feed, final, "final")
+    """The final weights, unless the critic spoilt them."""
+    score = prove(run, feed, final.eval(), "final")
     if plain is not None:
-        settle(run, feed, plain)
-        before = prove(run, feed, plain, "plain")
+        before = prove(run, feed, plain.eval(), "plain")
         if not score > before - FALL_DB:
             run.say("the critic spoilt the decoder: keeping the weights from before it joined")
             run.measured(critic="rejected")

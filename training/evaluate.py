@@ -32,6 +32,7 @@ from training.panel import Judge
 from training.questions import (
     CREATURES,
     RELATIONS,
+    SEATS,
     WORN,
     Question,
     companions,
@@ -78,6 +79,7 @@ class Examiner:
         self._judge, self._eye, self._things = judge, eye, things
         self._hundred, self._companions = hundred(things), companions(things)
         self._creatures = [things.kind_of(things.concept(name)) for name in CREATURES]
+        self._seats = [things.kind_of(things.concept(name)) for name in SEATS]
 
     def marks(self, name: str, asked: list[Question], draw: Draw, seeds: int) -> dict[str, float]:
         """Of one kind of questions, each drawn with some seeds."""
@@ -135,9 +137,12 @@ class Examiner:
             return {"first": wearer, "other": worn, "both": wearer & worn}
         other = np.array([self._things.kind_of(q.asked.other) for q in wanted])
         views = [[self._eye.look(part) for part in parts(p, name)] for p in pictures]
+        others = self._seats if name == "on" else self._companions
         named = [
-            self._judge.says("thing", stacked(list(looks)), self._companions)
-            for looks in zip(*views, strict=True)
+            self._judge.says("thing", stacked(list(looks)), among)
+            for looks, among in zip(
+                zip(*views, strict=True), (self._companions, others), strict=True
+            )
         ]
         right = {"first": named[0] == first, "other": named[1] == other}
         return right | {"both": right["first"] & right["other"]}

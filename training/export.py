@@ -8,7 +8,6 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
 from training.autoencoder import WIDTHS, Autoencoder
@@ -18,7 +17,7 @@ from training.sprites import STYLES
 from training.weights import load_weights
 
 OPSET = 18
-STEPS, GUIDANCE, GUIDED_UNTIL, START = 10, 2.0, 0.7, 0.35
+STEPS, GUIDANCE, GUIDED_UNTIL, START = 10, 1.5, 0.7, 0.65
 FLOW_INPUTS = ("z", "t", "text", "style")
 
 
@@ -96,6 +95,33 @@ def halve(source: Path, target: Path) -> None:
     onnx.save(model, str(target))
 
 
+def quarter(source: Path, target: Path) -> None:
+    """Stores matrices and kernels as int8 with a scale for each output, multiplied out on load."""
+    model = onnx.load(str(source))
+    graph, factors = model.graph, []
+    first = {node.input[1] for node in graph.node if node.op_type in ("Conv", "Gemm")}
+    for tensor in graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.ndim < 2 or values.size <= 1024:
+            continue
+        name, axis = tensor.name, 0 if tensor.name in first else values.ndim - 1
+        others = tuple(k for k in range(values.ndim) if k != axis)
+        scale = np.maximum(np.abs(values).max(others), 1e-8) / 127
+        steps = values / np.expand_dims(scale, others)
+        tensor.CopyFrom(
+            onnx.numpy_helper.from_array(np.rint(steps).astype(np.int8), name + "_steps")
+        )
+        graph.initializer.append(
+            onnx.numpy_helper.from_array(scale.astype(np.float32), name + "_scale")
+        )
+        parts = [name + "_steps", name + "_scale"]
+        factors.append(onnx.helper.make_node("DequantizeLinear", parts, [name], axis=axis))
+    nodes = [*factors, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, str(target))
+
+
 def load_nets(weights: Path, nets: str) -> tuple[Autoencoder, Flow]:
     autoencoder = Autoencoder(WIDTHS[nets])
     flow = Flow(SIZES[nets], len(STYLES))
@@ -104,7 +130,7 @@ def load_nets(weights: Path, nets: str) -> tuple[Autoencoder, Flow]:
     return autoencoder.eval(), flow.eval()
 
 
-def export(weights: Path, out: Path, nets: str, signed: bool) -> None:
+def export(weights: Path, out: Path, nets: str) -> None:
     autoencoder, flow = load_nets(weights, nets)
     z = torch.randn(3, *LATENT)
     text = nn.functional.normalize(torch.randn(3, TEXT), dim=-1)
@@ -116,11 +142,7 @@ def export(weights: Path, out: Path, nets: str, signed: bool) -> None:
     to_onnx(
         Encoder(autoencoder), (torch.rand(3, 4, 128, 128),), ("x",), "z", whole / "encoder.onnx"
     )
-    # On processors without VNNI signed weights would overflow 16 bits and spoil the picture.
-    kind = QuantType.QInt8 if signed else QuantType.QUInt8
-    quantize_dynamic(
-        str(whole / "flow.onnx"), str(out / "flow.onnx"), weight_type=kind, per_channel=True
-    )
+    quarter(whole / "flow.onnx", out / "flow.onnx")
     for name in ("decoder", "encoder"):
         halve(whole / f"{name}.onnx", out / f"{name}.onnx")
 
@@ -132,7 +154,6 @@ def recipe(out: Path) -> None:
         "licence": "Apache-2.0",
         "flow": "flow.onnx",
         "decoder": "decoder.onnx",
-        "upscaler": "upscaler.onnx",
         "memory": "memory.npy",
         "lexicon": "lexicon.npz",
         "styles": STYLES,
@@ -149,13 +170,10 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="autoencoder.00, flow.00 ..., memory.npz")
     parser.add_argument("data", type=Path, help="the archive that training.data built")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--nets", choices=SIZES, default="full")
-    parser.add_argument(
-        "--signed", action="store_true", help="faster on VNNI processors, wrong on older ones"
-    )
+    parser.add_argument("--nets", choices=SIZES, default="cpu")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    export(args.weights, args.out, args.nets, args.signed)
+    export(args.weights, args.out, args.nets)
     write_lexicon(args.data, args.weights / "memory.npz", args.out)
     recipe(args.out)
     for path in sorted(args.out.glob("*.*")):

@@ -1,4 +1,4 @@
-"""The illustrator: a transformer from noise to a sprite's latent, told words and a style."""
+"""The illustrator: a U-Net from noise to a sprite's latent, told words and a style."""
 
 import math
 from dataclasses import dataclass
@@ -11,78 +11,65 @@ from torch.nn import functional
 from training.autoencoder import CHANNELS
 
 LATENT = (CHANNELS, 16, 16)  # channels, rows, columns
-PATCH = 2  # latent cells per token side: 64 tokens of 48 numbers
-TOKENS = (LATENT[1] // PATCH) ** 2
-CELL = LATENT[0] * PATCH**2
 TEXT = 512  # length of a sentence vector
+HEAD = 64  # channels of an attention head
 
 
 @dataclass(frozen=True)
 class Size:
-    """Width, depth, heads and the width of the narrow path that modulates every block."""
+    """Channels at 16 and at 8 cells a side, blocks there, and the width of the condition."""
 
-    width: int = 512
-    depth: int = 10
-    heads: int = 8
-    narrow: int = 128
-    words: int = 4  # tokens that the sentence vector unfolds into
+    fine: int
+    coarse: int
+    fine_blocks: int = 3
+    coarse_blocks: int = 4
+    condition: int = 256
 
 
 SIZES = {
-    "full": Size(),
-    "cpu": Size(width=256, depth=10, heads=4),
-    "small": Size(width=128, depth=3, heads=4, narrow=64),
+    "full": Size(256, 640, 4, 6, 512),
+    "cpu": Size(96, 256),
+    "small": Size(32, 64, 1, 1, 64),
 }
 
 
-class RootMean(nn.Module):
-    """Scales a vector to unit mean square; written out, as ONNX has it only from opset 23."""
+class Residual(nn.Module):
+    """Two convolutions; the condition scales and shifts what lies between them."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
+        self.norm = nn.GroupNorm(16, channels)
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.modulation = nn.Linear(condition, 2 * channels)
+        self.between = nn.GroupNorm(16, channels)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-5) * self.weight
+    def forward(self, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
+        scale, shift = self.modulation(c)[:, :, None, None].chunk(2, 1)
+        h = self.first(functional.silu(self.norm(x)))
+        h = functional.silu(self.between(h) * (1 + scale) + shift)
+        return x + self.second(h)
 
 
 class Attention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    """Every cell looks at every other, and at the words."""
+
+    def __init__(self, channels: int, words: int) -> None:
         super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.q_norm = RootMean(width // heads)
-        self.k_norm = RootMean(width // heads)
+        self.norm = nn.LayerNorm(channels)
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.words = nn.Linear(words, 2 * channels)
+        self.out = nn.Linear(channels, channels)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        b, n, d = x.shape
-        q, k, v = (
-            self.qkv(x).view(b, n, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
-        )
-        y = functional.scaled_dot_product_attention(
-            self.q_norm(q).to(v.dtype), self.k_norm(k).to(v.dtype), v
-        )
-        return self.out(y.transpose(1, 2).reshape(b, n, d))
-
-
-class Block(nn.Module):
-    """Attention and a two-layer net, both shifted, scaled and gated by the condition."""
-
-    def __init__(self, size: Size) -> None:
-        super().__init__()
-        d = size.width
-        self.modulation = nn.Linear(size.narrow, 6 * d)
-        self.norm1 = nn.LayerNorm(d, elementwise_affine=False)
-        self.norm2 = nn.LayerNorm(d, elementwise_affine=False)
-        self.attention = Attention(d, size.heads)
-        self.up = nn.Linear(d, 4 * d)
-        self.down = nn.Linear(4 * d, d)
-
-    def forward(self, x: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
-        s1, a1, g1, s2, a2, g2 = self.modulation(c).unsqueeze(1).chunk(6, -1)
-        x = x + g1 * self.attention(self.norm1(x) * (1 + a1) + s1)
-        return x + g2 * self.down(functional.silu(self.up(self.norm2(x) * (1 + a2) + s2)))
+    def forward(self, x: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        n, c, h, w = x.shape
+        cells = x.flatten(2).transpose(1, 2)
+        q, k, v = self.qkv(self.norm(cells)).chunk(3, -1)
+        said_k, said_v = self.words(words).chunk(2, -1)
+        k, v = torch.cat([k, said_k], 1), torch.cat([v, said_v], 1)
+        q, k, v = (y.view(n, -1, c // HEAD, HEAD).transpose(1, 2) for y in (q, k, v))
+        y = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, h * w, c)
+        return x + self.out(y).transpose(1, 2).reshape(n, c, h, w)
 
 
 class Flow(nn.Module):
@@ -92,68 +79,59 @@ class Flow(nn.Module):
     style [n] int64 (0: not said) -> velocity [n,12,16,16].
     """
 
+    WORDS = 4  # tokens that the sentence vector unfolds into
+
     def __init__(self, size: Size, styles: int) -> None:
         super().__init__()
-        d, self.size = size.width, size
-        self.cell_in = nn.Linear(CELL, d)
-        self.place = nn.Parameter(torch.randn(1, TOKENS, d) * 0.02)
+        a, b, d = size.fine, size.coarse, size.condition
         self.time = nn.Sequential(nn.Linear(128, d), nn.SiLU(), nn.Linear(d, d))
         self.text = nn.Sequential(nn.Linear(TEXT, d), nn.SiLU(), nn.Linear(d, d))
-        self.words = nn.Linear(d, size.words * d)
+        self.unfold = nn.Linear(d, self.WORDS * d)
         self.style = nn.Embedding(styles, d)
-        self.role = nn.Parameter(torch.randn(1, size.words + 1, d) * 0.02)
-        self.narrow = nn.Linear(d, size.narrow)
-        self.blocks = nn.ModuleList(Block(size) for _ in range(size.depth))
-        self.norm = nn.LayerNorm(d, elementwise_affine=False)
-        self.last = nn.Linear(size.narrow, 2 * d)
-        self.cell_out = nn.Linear(d, CELL)
+        self.begin = nn.Conv2d(CHANNELS, a, 3, padding=1)
+        self.place = nn.Parameter(torch.zeros(1, a, *LATENT[1:]))
+        self.down = nn.ModuleList(Residual(a, d) for _ in range(size.fine_blocks))
+        self.reduce = nn.Conv2d(a, b, 4, 2, 1)
+        self.middle = nn.ModuleList(Residual(b, d) for _ in range(size.coarse_blocks))
+        self.look = nn.ModuleList(Attention(b, d) for _ in range(size.coarse_blocks))
+        self.enlarge = nn.Conv2d(b, 4 * a, 1)
+        self.join = nn.Conv2d(2 * a, a, 1)
+        self.up = nn.ModuleList(Residual(a, d) for _ in range(size.fine_blocks))
+        self.norm = nn.GroupNorm(16, a)
+        self.end = nn.Conv2d(a, CHANNELS, 3, padding=1)
         self.register_buffer(
             "frequency", 1000 * torch.exp(-math.log(1e4) * torch.arange(64) / 64), persistent=False
         )
         self._start()
 
     def _start(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
         nn.init.normal_(self.style.weight, std=0.3)
-        for block in self.blocks:
+        for block in (*self.down, *self.middle, *self.up):
             nn.init.zeros_(block.modulation.weight)
-        for layer in (self.last, self.cell_out):
-            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(block.modulation.bias)
+            nn.init.zeros_(block.second.weight)
+        for look in self.look:
+            nn.init.zeros_(look.out.weight)
+        nn.init.zeros_(self.end.weight)
 
     def forward(
         self, z: torch.Tensor, t: torch.Tensor, text: torch.Tensor, style: torch.Tensor
     ) -> torch.Tensor:
-        b, side = z.shape[0], LATENT[1] // PATCH
         angle = t[:, None] * self.frequency
         wave = torch.cat([angle.cos(), angle.sin()], -1)
-        h = self.text(text * TEXT**0.5)
-        s = self.style(style)
-        c = functional.silu(self.narrow(functional.silu(self.time(wave) + h + s)))
-        words = self.words(functional.silu(h)).view(b, self.size.words, -1)
-        x = (
-            z.view(b, LATENT[0], side, PATCH, side, PATCH)
-            .permute(0, 2, 4, 1, 3, 5)
-            .reshape(b, TOKENS, CELL)
-        )
-        x = torch.cat(
-            [
-                self.cell_in(x) + self.place,
-                torch.cat([words, s[:, None]], 1) + self.role,
-            ],
-            1,
-        )
-        for block in self.blocks:
+        said, make = self.text(text * TEXT**0.5), self.style(style)
+        c = functional.silu(self.time(wave) + said + make)
+        words = self.unfold(functional.silu(said)).unflatten(1, (self.WORDS, -1))
+        x = self.begin(z) + self.place
+        for block in self.down:
             x = block(x, c)
-        shift, scale = self.last(c).unsqueeze(1).chunk(2, -1)
-        x = self.cell_out(self.norm(x[:, :TOKENS]) * (1 + scale) + shift)
-        return (
-            x.view(b, side, side, LATENT[0], PATCH, PATCH)
-            .permute(0, 3, 1, 4, 2, 5)
-            .reshape(b, *LATENT)
-        )
+        y = self.reduce(x)
+        for block, look in zip(self.middle, self.look, strict=True):
+            y = look(block(y, c), words)
+        x = self.join(torch.cat([x, functional.pixel_shuffle(self.enlarge(y), 2)], 1))
+        for block in self.up:
+            x = block(x, c)
+        return self.end(functional.silu(self.norm(x)))
 
 
 def flow_loss(

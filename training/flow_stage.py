@@ -69,11 +69,19 @@ def go_on(
 
 
 def obtain_latents(run: "Run", sprites: Sprites, autoencoder: Autoencoder, keep: bool) -> Latents:
+    """The latents in the state folder, and those of the sprites that came after them."""
     kept = run.state / "latents.pt"
-    if kept.exists():
+    known = Latents(*(t.to(run.device) for t in torch.load(kept))) if kept.exists() else None
+    if known and len(known.first) == len(sprites):
         run.say("latents taken from the state folder")
-        return Latents(*(t.to(run.device) for t in torch.load(kept)))
-    latents = encode_all(run, sprites, autoencoder)
+        return known
+    latents = encode_all(run, sprites, autoencoder, len(known.first) if known else 0)
+    if known:
+        latents = Latents(
+            torch.cat([known.values, latents.values]),
+            torch.cat([known.first, latents.first + len(known.values)]),
+            torch.cat([known.count, latents.count]),
+        )
     if keep:
         torch.save((latents.values, latents.first, latents.count), kept)
     return latents
@@ -81,31 +89,32 @@ def obtain_latents(run: "Run", sprites: Sprites, autoencoder: Autoencoder, keep:
 
 def remember(run: "Run", sprites: Sprites, latents: Latents) -> None:
     """memory.npz: the latent of every sprite as it is, in int8, for the runtime."""
-    values = latents.values[latents.first].float().cpu().numpy()
+    drawn = sprites.pixels.flatten(1).amax(1) > 0  # what could not be drawn is left out
+    values = latents.values[latents.first[drawn.to(run.device)]].float().cpu().numpy()
     for folder in (run.state, run.out):
         np.savez_compressed(
             folder / "memory.npz",
             latents=np.clip(np.rint(values / MEMORY_STEP), -127, 127).astype(np.int8),
             step=np.float32(MEMORY_STEP),
-            concept=sprites.concept.numpy(),
-            style=sprites.style.numpy(),
+            concept=sprites.concept[drawn].numpy(),
+            style=sprites.style[drawn].numpy(),
         )
     run.say(f"memory written: {len(values)} drawings")
 
 
 @torch.no_grad()
-def encode_all(run: "Run", sprites: Sprites, autoencoder: Autoencoder) -> Latents:
-    """The first copy is the sprite as it is, the second its mirror image, others are moved."""
-    pixels, size, said = sprites.pixels.to(run.device), run.preset.latent_batch, 0.0
+def encode_all(run: "Run", sprites: Sprites, autoencoder: Autoencoder, since: int = 0) -> Latents:
+    """Of the sprites from number `since` on. A first copy is as it is, the others are moved."""
+    pixels, size, said = sprites.pixels[since:].to(run.device), run.preset.latent_batch, 0.0
     house, others = run.preset.copies
-    count = torch.where(sprites.style == HOUSE, house, others)
+    count = torch.where(sprites.style[since:] == HOUSE, house, others)
     first = count.cumsum(0) - count
     values = torch.empty(int(count.sum()), *LATENT, dtype=torch.half, device=run.device)
     for copy in range(max(house, others)):
         picks = torch.nonzero(count > copy)[:, 0]
         for part in picks.split(size):
             x = pixels[part.to(run.device)].float() / 255
-            x = x if copy == 0 else x.flip(-1) if copy == 1 else moved(x)
+            x = moved(x) if copy else x
             with run.cast():
                 z = autoencoder.encode(x.contiguous(memory_format=torch.channels_last))
             values[(first[part] + copy).to(run.device)] = z.half()
@@ -131,6 +140,7 @@ class Draw:
         sprite = torch.multinomial(self.weight, n, replacement=True)
         copy = (torch.rand(n, device=self.device) * self.latents.count[sprite]).long()
         z = self.latents.values[self.latents.first[sprite] + copy].float()
+        z = torch.where(self._chance(n, 0.5)[:, None, None, None], z.flip(-1), z)
         slot = torch.randint(self.words.deck.shape[1], (n,), device=self.device)
         text = self.words.vectors[self.words.deck[self.concept[sprite], slot]]
         noise = torch.randn_like(text) * text.shape[1] ** -0.5
@@ -146,7 +156,8 @@ class Draw:
 
 def train(run: "Run", draw: Draw, finish: bool) -> Flow:
     """Ends a reserve before the run's deadline and leaves in the state what it needs to go on."""
-    model = Flow(SIZES[run.preset.nets], len(STYLES)).to(run.device)
+    model = Flow(SIZES[run.preset.nets], len(STYLES))
+    model = model.to(run.device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         _groups(model), RATE, betas=(0.9, 0.98), fused=run.device.type == "cuda"
     )
@@ -213,10 +224,9 @@ def train(run: "Run", draw: Draw, finish: bool) -> Flow:
 
 
 def _groups(model: nn.Module) -> list[dict[str, object]]:
-    """Only matrices of the blocks decay."""
-    decayed = [p for n, p in model.named_parameters() if p.ndim == 2 and n.startswith("blocks.")]
-    ids = {id(p) for p in decayed}
-    others = [p for p in model.parameters() if id(p) not in ids]
+    """Only the weights of layers decay."""
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
     return [{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0.0}]
 
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from training.captions import unit
 
+PEOPLE = (0, 1)  # groups of emojibase: faces, people
+
 
 def write_lexicon(data: Path, memory: Path, out: Path) -> None:
     """Labels, caption vectors, words that mean a label, and what each remembered latent shows.
@@ -22,10 +24,14 @@ def write_lexicon(data: Path, memory: Path, out: Path) -> None:
             (concept["korean"], concept["korean_tags"]),
         ):
             for word in [name, *tags]:
+                if word != name and concept["group"] in PEOPLE and name.lower().split()[0] != word:
+                    continue  # feelings and trades are said of too many faces
                 _rank(ranks, word.lower(), name.lower(), concept["group"], k)
     rows, owners = [], []
-    for k, deck in enumerate(captions["deck"]):
-        own = list(dict.fromkeys(deck.tolist()))  # the name first
+    for k, (deck, concept) in enumerate(zip(captions["deck"], concepts, strict=True)):
+        own = list(dict.fromkeys(deck.tolist()))  # name, Korean name, tags, name and tag
+        korean = own[1:2] if concept["korean"] else []
+        own = [own[0], *(own[-1:] if concept["english_tags"] else []), *korean]
         rows += own
         owners += [k] * len(own)
     np.savez_compressed(
@@ -49,7 +55,7 @@ def _rank(ranks: dict[str, tuple], word: str, name: str, group: int, k: int) -> 
         word != name,
         not name.startswith(word),
         word not in name,
-        group in (0, 1),
+        group in PEOPLE,
         len(name),
         k,
     )

@@ -97,10 +97,15 @@ class Sprites:
 
 
 def load_sprites(folder: Path, state: Path, processes: int, limit: int = 0) -> Sprites:
-    """Rasterises the archive with all processors, or reads what an earlier run kept in state."""
+    """What an earlier run kept in state; what the archive has beyond that is rasterised now."""
+    drawings = read_art(folder)
+    if limit:
+        chosen = np.random.default_rng(0).permutation(len(drawings))[:limit]
+        drawings = [drawings[k] for k in sorted(chosen)]
     kept = state / "sprites.npz"
-    if not kept.exists():
-        _keep_sprites(folder, kept, processes, limit)
+    known = len(np.load(kept)["concept"]) if kept.exists() else 0
+    if known < len(drawings):
+        _keep_sprites(folder, state, drawings, known, processes)
     data = np.load(kept)
     pixels = np.load(state / "pixels.npy")
     return Sprites(
@@ -108,30 +113,30 @@ def load_sprites(folder: Path, state: Path, processes: int, limit: int = 0) -> S
     )
 
 
-def _keep_sprites(folder: Path, kept: Path, processes: int, limit: int) -> None:
-    start, drawings = time.monotonic(), read_art(folder)
-    if limit:
-        chosen = np.random.default_rng(0).permutation(len(drawings))[:limit]
-        drawings = [drawings[k] for k in sorted(chosen)]
-    jobs = [(folder, drawings[k : k + 64]) for k in range(0, len(drawings), 64)]
-    images: list[np.ndarray | None] = []
+def _keep_sprites(
+    folder: Path, state: Path, drawings: list[Drawing], known: int, processes: int
+) -> None:
+    """Rasterises with all processors. What cannot be drawn stays empty: places must not shift."""
+    start, images = time.monotonic(), list[np.ndarray | None]()
+    jobs = [(folder, drawings[k : k + 64]) for k in range(known, len(drawings), 64)]
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for part in pool.imap(_rasterise_some, jobs):
             images += part
             if len(images) % 2048 < 64:
-                print(
-                    f"sprites {len(images)}/{len(drawings)} {time.monotonic() - start:.0f}s",
-                    flush=True,
-                )
-    good = [k for k, image in enumerate(images) if image is not None]
-    if len(good) < 0.95 * len(images):
-        raise RuntimeError(f"only {len(good)} of {len(images)} drawings could be rasterised")
-    pixels = np.stack([images[k] for k in good]).transpose(0, 3, 1, 2)
-    np.save(kept.with_name("pixels.npy"), np.ascontiguousarray(pixels))
+                done, seconds = known + len(images), time.monotonic() - start
+                print(f"sprites {done}/{len(drawings)} {seconds:.0f}s", flush=True)
+    if sum(image is None for image in images) > 0.05 * len(images):
+        raise RuntimeError("more than one in twenty drawings could not be rasterised")
+    empty = np.zeros((SIDE, SIDE, 4), np.uint8)
+    pixels = np.stack([empty if image is None else image for image in images])
+    pixels = pixels.transpose(0, 3, 1, 2)
+    if known:
+        pixels = np.concatenate([np.load(state / "pixels.npy"), pixels])
+    np.save(state / "pixels.npy", np.ascontiguousarray(pixels))
     np.savez(
-        kept,
-        concept=np.array([drawings[k].concept for k in good]),
-        style=np.array([drawings[k].style for k in good]),
+        state / "sprites.npz",
+        concept=np.array([drawing.concept for drawing in drawings]),
+        style=np.array([drawing.style for drawing in drawings]),
     )
 
 

@@ -30,7 +30,7 @@ class Preset:
 
 PRESETS = {
     "full": Preset("full", 96, 1024, 256, 0, True, (24, 8)),
-    "cpu": Preset("cpu", 8, 64, 64, 0, False, (8, 3), 0.6),
+    "cpu": Preset("cpu", 8, 32, 64, 0, False, (3, 2), 0.6),
     "small": Preset("small", 8, 32, 16, 160, False, (2, 1)),
 }
 
@@ -50,6 +50,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--ae-minutes", type=float, default=5.5, help="of these, for the autoencoder"
+    )
+    parser.add_argument(
+        "--polish", type=float, default=0, help="minutes in which a kept decoder learns on"
     )
     parser.add_argument("--stop-after", choices=("autoencoder", "latents", "flow"), default="flow")
     parser.add_argument(
@@ -81,7 +84,7 @@ def main() -> None:
     )
     sprites = load_sprites(args.data, args.state, args.processes, preset.limit)
     run.say(f"{len(sprites)} sprites, {device}, torch {torch.__version__}")
-    autoencoder = autoencoder_stage.obtain(run, sprites, args.ae_minutes)
+    autoencoder = autoencoder_stage.obtain(run, sprites, args.ae_minutes, args.polish)
     if args.stop_after == "autoencoder":
         return
     words = flow_stage.Words(run)

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from training.eye import THUMB
-from training.impressions import standing_out
+from training.impressions import NOTICED, SURE
 
 Pixels = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]  # left, top, right, bottom, in 0..1
@@ -30,9 +30,7 @@ def parts(pixels: Pixels, relation: str) -> list[Pixels]:
     high = bottom - top
     if relation == "left":
         split = parting_column(mask, (left, right))
-        masks = [mask.copy(), mask.copy()]
-        masks[0][:, split:], masks[1][:, :split] = 0, 0
-        boxes = [square(bounds(one), MARGIN) for one in masks]
+        return [_side(pixels, mask, split, first) for first in (True, False)]
     elif relation == "on":
         boxes = [(left, top, right, top + 0.6 * high), (left, bottom - 0.55 * high, right, bottom)]
         boxes = [square(box, MARGIN) for box in boxes]
@@ -41,11 +39,23 @@ def parts(pixels: Pixels, relation: str) -> list[Pixels]:
     return [cropped(pixels, box) for box in boxes]
 
 
+def _side(pixels: Pixels, mask: npt.NDArray[np.bool_], split: int, first: bool) -> Pixels:
+    """What stands on one side of a column; the other side is that column, over and over."""
+    here = np.arange(len(mask)) < split if first else np.arange(len(mask)) >= split
+    column = round((split + 0.5) * pixels.shape[1] / len(mask))
+    alone = pixels.copy()
+    there = slice(column, None) if first else slice(0, column)
+    alone[:, there] = pixels[:, column : column + 1]
+    return cropped(alone, square(bounds(mask & here), MARGIN))
+
+
 def _mask(pixels: Pixels) -> npt.NDArray[np.bool_]:
-    """[THUMB, THUMB]"""
+    """[THUMB, THUMB]: what differs from both ends of its row, as neither floor nor shade does."""
     size = (THUMB, THUMB)
-    thumb = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
-    return standing_out(thumb[None])[0] > 0.6
+    x = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX), np.float32) / 255
+    ends = [x[:, :2].mean(1, keepdims=True), x[:, -2:].mean(1, keepdims=True)]
+    away = np.minimum(*(np.abs(x - end).max(-1) for end in ends))
+    return away > NOTICED + 0.6 * (SURE - NOTICED)
 
 
 def bounds(mask: npt.NDArray[np.bool_]) -> Box:

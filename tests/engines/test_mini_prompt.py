@@ -53,7 +53,7 @@ def test_korean_particles_and_plurals_come_off():
         ("a pair of headphones", Subject("headphone")),
         ("a pair of dogs", Subject("dog", count=2)),
         ("🐧🐧🐧 in snow", Subject("penguin", count=3)),
-        ("an orange", Subject("tangerine")),
+        ("an orange", Subject("orange fruit")),
         ("un perro en la playa", Subject("dog")),
         ("a green apple", Subject("green apple", "green")),
         ("an airplane in the blue sky", Subject("airplane")),
@@ -190,10 +190,10 @@ def test_what_is_denied_is_left_out(lexicon: Lexicon, prompt: str):
     [
         ("a wireless mouse on a keyboard", "computer mouse"),
         ("a mouse in a field", "mouse"),
-        ("an orange on a plate", "tangerine"),
+        ("an orange on a plate", "orange fruit"),
         ("배와 사과가 담긴 접시", "pear"),
         ("호수 위의 배", "sailboat"),
-        ("따뜻한 차 한 잔", "teacup without handle"),
+        ("따뜻한 차 한 잔", "teacup"),
         ("길가의 빨간 차", "automobile"),
         ("구운 밤", "chestnut"),
         ("a crane at a construction site", "building construction"),
@@ -205,10 +205,37 @@ def test_a_word_with_two_meanings_is_told_by_its_company(lexicon: Lexicon, promp
 
 
 def test_of_two_nouns_in_a_row_the_last_is_meant(lexicon: Lexicon):
-    assert parse("a rubber duck", lexicon).subjects == (Subject("duck"),)
+    assert parse("a robot cat", lexicon).subjects == (Subject("cat"),)
     assert parse("a snowman with a carrot nose", lexicon).subjects == (Subject("snowman"),)
     assert parse("a baby elephant", lexicon).subjects == (Subject("elephant", scale=0.65),)
     assert len(parse("cat, dog", lexicon).subjects) == 2
+
+
+@pytest.mark.parametrize(
+    ("prompt", "labels", "place"),
+    [
+        ("a laptop on a wooden desk", ["laptop"], "table"),
+        ("탁자 위의 사과", ["red apple"], "table"),
+        ("a cat under a table", ["cat", "table"], None),
+        ("책상 앞의 의자", ["desk", "chair"], None),
+        ("a coffee cup, wooden table", ["hot beverage"], "table"),
+    ],
+)
+def test_a_table_is_the_place_of_what_is_on_it_and_else_a_thing(
+    lexicon: Lexicon, prompt: str, labels: list[str], place: str | None
+):
+    idea = parse(prompt, lexicon)
+    assert ([s.label for s in idea.subjects], idea.setting.place) == (labels, place)
+
+
+def test_a_label_of_two_words_goes_before_the_senses_of_one(lexicon: Lexicon):
+    assert [s.label for s in parse("a bow tie", lexicon).subjects] == ["bow tie"]
+    assert [s.label for s in parse("a girl with a pink bow", lexicon).subjects][1] == "ribbon"
+
+
+def test_an_adjective_in_a_tag_is_still_read(lexicon: Lexicon):
+    assert parse("작은 집", lexicon).subjects == (Subject("house", scale=0.65),)
+    assert parse("a golden retriever", lexicon).subjects == (Subject("golden retriever"),)
 
 
 @pytest.mark.parametrize(

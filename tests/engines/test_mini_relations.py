@@ -13,6 +13,7 @@ from safelight.engines.mini.canvas import Frame
 from safelight.engines.mini.idea import Idea, Relation, Subject
 from safelight.engines.mini.picture import FEWEST_STEPS, Sketch
 from safelight.engines.mini.prompt import parse
+from safelight.engines.mini.props import painted
 from safelight.engines.mini.upscale import Cutout
 
 pytestmark = pytest.mark.skipif(not (WEIGHTS / "flow.onnx").exists(), reason="no weights here")
@@ -238,6 +239,23 @@ def test_what_is_inside_comes_out_behind_the_rim(prompt: str):
         assert inner[1] < outer[3] - 0.5 * (outer[3] - outer[1])
         one, other = (silhouette(thing, frame) for thing in things)
         assert 0.05 < share(one, other) < 0.95
+
+
+def test_who_is_in_a_house_stands_in_its_door_and_not_on_its_roof():
+    [relation] = parse("a cat in a house", lexicon()).relations
+    for _, things in layouts("a cat in a house"):
+        cat, house = box(things, relation.who), box(things, relation.whom)
+        assert abs(cat[3] - house[3]) < 0.1 * (house[3] - house[1])
+
+
+@pytest.mark.parametrize(("prompt", "opened"), [("a cat in a box", True), ("a box", False)])
+def test_a_box_stands_open_when_something_is_in_it(prompt: str, opened: bool):
+    made = Sketch(parse(prompt, lexicon()), 64, 64, 1, FEWEST_STEPS, 5.0)
+    for _ in made.develop(model(), lexicon()):
+        pass
+    of = painted(made.idea.subjects[-1].label, None)
+    assert of is not None
+    assert (made.cutouts[-1].box == of.box) == opened
 
 
 @pytest.mark.parametrize(

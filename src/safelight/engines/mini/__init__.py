@@ -84,4 +84,4 @@ class MiniEngine:
         """Other models' scales, 0 to about 10 around 4.5, onto the range this flow can bear."""
         if request.guidance is None:
             return self._model.recipe.guidance
-        return min(max(2.5 + 0.55 * request.guidance, 2.5), 8.0)
+        return min(max(0.45 * request.guidance, 1.0), 4.0)

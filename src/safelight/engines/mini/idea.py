@@ -45,5 +45,5 @@ class Idea:
     setting: Setting = field(default_factory=Setting)
     flying: bool = False
     relations: tuple[Relation, ...] = ()
-    styles: tuple[str, ...] = ()  # keys of styles.STYLES, in the order they are applied
+    styles: tuple[str, ...] = ()  # of phrases.toml: of the finished picture, or of drawing
     zoom: float = 1.0  # of what stands in the scene: "close-up", "wide shot"

@@ -24,12 +24,12 @@ def _joint(bond: Bond, holder: Part, held: Part) -> str:
         return f"worn on {WORN.get(thing, 'head')}"
     if bond.kind == "holding" and thing in RAISED:
         return "raised"
+    if bond.kind == "inside" and anchor in HOUSES:
+        return "doorway"
     if bond.kind in ("riding", "inside") and anchor in SEATS:
         return "on"
     if bond.kind == "riding" and anchor in CONTAINERS:
         return "inside"
-    if bond.kind == "inside" and anchor in HOUSES:
-        return "doorway"
     if bond.kind == "on" and anchor in BEINGS:
         return "riding"
     return bond.kind
@@ -165,10 +165,17 @@ def _behind(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
 
 
 def _held(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
+    return _at_hand(cluster, _fitted(other, cluster.anchor, 0.34, 0.6), bond)
+
+
+def _gloved(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
+    return _at_hand(cluster, _fitted(other, cluster.anchor, 0.2, 0.26), bond)
+
+
+def _at_hand(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
     """Before the side, at the height of a hand."""
-    holder = cluster.anchor
+    holder, other = cluster.anchor, other.lifted()
     silhouette = Silhouette(holder.thing.cutout)
-    other = _fitted(other, holder, 0.34, 0.6).lifted()
     side = 1 if (bond.index + (bond.thing > bond.anchor)) % 2 else -1
     _, top, _, bottom = holder.thing.cutout.box
     hand = top + (0.74 if silhouette.is_bust else 0.62) * (bottom - top)
@@ -265,5 +272,6 @@ JOINTS: dict[str, Join] = {
     "worn on neck": _worn(0.0, 0.8, 0.95, 0.2),
     "worn on body": _dressed,
     "worn on feet": _shod,
+    "worn on hand": _gloved,
     "worn on back": _backed,
 }

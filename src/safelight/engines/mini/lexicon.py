@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from safelight.engines.mini.words import ALIASES, PARTICLES, SETTINGS
+from safelight.engines.mini.words import ALIASES, PARTICLES, SAYINGS, SETTINGS
 
 Floats = npt.NDArray[np.floating[Any]]
 Encode = Callable[[Sequence[str]], Floats]  # texts → unit vectors [texts, 512]
@@ -70,6 +70,9 @@ class Lexicon:
         blend: Floats = 0.6 * captions[0] + 0.4 * captions.mean(0)
         return blend
 
+    def number(self, label: str) -> int:
+        return self._number[label.lower()]
+
     def in_colour(self, label: str, colour: str) -> str:
         """The label for the thing in that colour, if there is one of its own ("green apple")."""
         bare = label.lower().split(maxsplit=1)[-1]
@@ -81,6 +84,11 @@ class Lexicon:
     def _is_name(self, tag: str) -> bool:
         if tag not in self._tags or tag.endswith(("ing", *ADJECTIVAL)):
             return False
+        first, *rest = tag.split()
+        if rest and (first in SETTINGS["colour"] or first in SAYINGS["scale"]):
+            return False  # "white lily": both words are read
+        if " in a " in tag:
+            return False  # "tulips in a vase": two things
         captions = self._vectors[self._owner == self._tags[tag]]
         return float((captions @ self.encode([tag])[0]).max()) >= TAG_NEARNESS
 

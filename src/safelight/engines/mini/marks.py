@@ -33,6 +33,7 @@ NAMING = ("label", "place", "light", "weather", "backdrop", "part")
 EMPTY_PLACES = ("studio", "room")
 ARTICLES = ("a", "an", "the", "one", "this", "that", "fresh", "ripe", "sliced", "juicy")
 ADVERBS = ("on", "in", "at", "under", "above", "over", "by", "near", "underwater", "indoors")
+FURNITURE = ("table", "coffee table", "desk")  # where things stand on it, else a thing
 SENSE_REACH = 3  # words to each side in which a part of a body is told from its homonym
 
 
@@ -54,6 +55,7 @@ def marks_of(text: Text, lexicon: Lexicon) -> list[Mark]:
     words = text.words
     marks = _compounds(list(_scan(words, lexicon)), text, lexicon)
     marks = [_orange(words, marks, index) for index in range(len(marks))]
+    marks = [_furniture(text, marks, index, lexicon) for index in range(len(marks))]
     marks = _guess(words, _without_parts(_without_absent(marks, words), words, lexicon), lexicon)
     return marks
 
@@ -62,7 +64,7 @@ def _scan(words: list[str], lexicon: Lexicon) -> Iterator[Mark]:
     """Cut the words into marks from left to right, longest phrase first."""
     start = 0
     while start < len(words):
-        if sensed := _sense(words, start):
+        if (sensed := _sense(words, start)) and not _longer(words, start, lexicon):
             yield sensed
             start += 1
             continue
@@ -78,6 +80,12 @@ def _scan(words: list[str], lexicon: Lexicon) -> Iterator[Mark]:
             stop = start + 1
             yield Mark("unknown", words[start], start, stop)
         start = stop
+
+
+def _longer(words: list[str], start: int, lexicon: Lexicon) -> bool:
+    """Does a label of several words begin here, as "bow tie" does?"""
+    stops = range(start + 2, min(len(words), start + PHRASE_WORDS) + 1)
+    return any(lexicon.is_word(" ".join(words[start:stop])) for stop in stops)
 
 
 def _compounds(marks: list[Mark], text: Text, lexicon: Lexicon) -> list[Mark]:
@@ -172,7 +180,29 @@ def _orange(words: list[str], marks: list[Mark], index: int) -> Mark:
     )
     before = words[mark.start - 1] if mark.start else ""
     fruit = word == "oranges" or before in ARTICLES or before in NUMBERS
-    return replace(mark, kind="label", value="tangerine") if fruit and not coloured else mark
+    return replace(mark, kind="label", value="orange fruit") if fruit and not coloured else mark
+
+
+def _furniture(text: Text, marks: list[Mark], index: int, lexicon: Lexicon) -> Mark:
+    """ "On a table" is a place; a table by itself, or with something under it, is a thing."""
+    mark, words = marks[index], text.words
+    label = lexicon.find(" ".join(words[mark.start : mark.stop]))
+    if mark.kind not in ("place", "label") or label not in FURNITURE:
+        return mark
+    english = words[mark.start].isascii()
+    beside = marks[index + 1 :] if not english else marks[:index][::-1]
+    near = next((m for m in beside if m.kind not in ("idle", "colour", "scale")), None)
+    if near is not None and near.kind == "relation" and near.value != "with":
+        thing = near.value not in ("on", "inside")
+    elif english and (near is None or mark.start in text.breaks):
+        thing = near is None
+    else:
+        before = words[max(0, mark.start - 2) : mark.start]
+        joined = {"and", "with", "a", "an"} & set(before) and not {"at", "from"} & set(before)
+        alone = not any(m.kind in NAMING for m in marks[:index])
+        thing = bool(joined) if english else alone and not words[mark.stop - 1].endswith("에")
+    kind, value = ("label", label) if thing else ("place", "table")
+    return replace(mark, kind=kind, value=value)
 
 
 def _without_absent(marks: list[Mark], words: list[str]) -> list[Mark]:

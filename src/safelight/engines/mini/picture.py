@@ -16,12 +16,13 @@ from safelight.engines.mini.lighting import mean_colour
 from safelight.engines.mini.props import painted
 from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel, Wish
-from safelight.engines.mini.styles import chosen, turn
+from safelight.engines.mini.styles import chosen, make, turn
 from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
+from safelight.engines.mini.variety import colour_by_chance
 
 FEWEST_STEPS, MOST_STEPS = 4, 50  # Euler steps
 PREVIEW_PIXELS = 256  # longer side
-DRAWING, LAYING_OUT, PAINTING, STYLING = range(4)  # independent streams of random numbers
+DRAWING, LAYING_OUT, PAINTING, STYLING, VARYING = range(5)  # independent streams of random numbers
 FLAT = {"poster", "halftone", "pixel"}  # styles for which a studio is one strong colour
 
 
@@ -57,18 +58,16 @@ class Sketch:
     def develop(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Pixels | None]:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
         if self._wanted:
-            wishes = [
-                Wish(lexicon.condition(subject.label), subject.colour, subject.count)
-                for subject in self.idea.subjects
-            ]
+            wishes = [self._wish(subject, lexicon) for subject in self.idea.subjects]
             random = self._random(DRAWING)
             for latents in model.draw(wishes, random, self.steps, self.guidance):  # noqa: B007
                 yield None
+            chance = self._random(VARYING)
             for subject, latent in zip(self._wanted, latents, strict=True):
                 sprite = model.decode(latent)
-                colour = None if model.recipe.colours else subject.colour
+                colour = subject.colour or colour_by_chance(subject.label, chance)
                 drawn = _cut_out(sprite, colour, mirrored=bool(random.random() < 0.5))
-                self.cutouts.append(painted(subject.label, subject.colour) or drawn)
+                self.cutouts.append(self._opened(subject) or drawn)
                 yield None
             yield self._preview()
         self.pixels = np.empty((self.height, self.width, 3), np.uint8)
@@ -78,6 +77,20 @@ class Sketch:
             things.append(thing)
             yield None
         yield from self._paint(replace(layout, things=things), self._frame, self.pixels)
+
+    def _wish(self, subject: Subject, lexicon: Lexicon) -> Wish:
+        return Wish(
+            lexicon.condition(subject.label),
+            subject.count,
+            lexicon.number(subject.label),
+            make(self.idea.styles),
+        )
+
+    def _opened(self, subject: Subject) -> Cutout | None:
+        """What something is inside of, where only a painted one stands open."""
+        number = self.idea.subjects.index(subject)
+        filled = any((r.kind, r.whom) == ("inside", number) for r in self.idea.relations)
+        return painted(subject.label, subject.colour) if filled else None
 
     def _random(self, stream: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, stream])
@@ -116,7 +129,6 @@ class Sketch:
 
 
 def _cut_out(sprite: Floats, colour: str | None, mirrored: bool) -> Cutout:
-    """`colour` is for flows that know none: it is painted over the decoder's."""
     rgb, alpha = unpremultiply(sprite)
     if colour:
         rgb = recolour(rgb, alpha, colour)

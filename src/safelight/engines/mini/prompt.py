@@ -8,7 +8,7 @@ from safelight.engines.mini.idea import Idea, Relation, Setting, Subject
 from safelight.engines.mini.lexicon import Lexicon, inflections
 from safelight.engines.mini.marks import EMPTY_PLACES, NAMING, Mark, marks_of
 from safelight.engines.mini.relations import CARRIED, Sentence, is_spot, relate
-from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, PLAIN, SETTINGS, read
+from safelight.engines.mini.words import AIRBORNE, COUNTERS, IDLE, PLAIN, SETTINGS, UNPAINTED, read
 
 MOST_SUBJECTS = 5  # different things
 MOST_SPRITES = 9  # drawn in one picture
@@ -23,6 +23,13 @@ FLOATING = (
     "passenger ship",
     "duck",
     "swan",
+    "rubber duck",
+    "rowboat",
+    "kayak",
+    "yacht",
+    "fishing boat",
+    "tall ship",
+    "Viking ship",
 )
 OF_A_PART = ("roofed", "eyed", "haired", "tipped", "winged", "footed", "nosed", "tailed")
 PAIRED = {
@@ -42,6 +49,15 @@ PAIRED = {
     "blossom",
     "shorts",
     "skis",
+    "sneakers",
+    "slippers",
+    "loafers",
+    "ankle boots",
+    "mittens",
+    "binoculars",
+    "pliers",
+    "garden shears",
+    "drum kit",
 }
 
 
@@ -124,7 +140,7 @@ def _things(marks: list[Mark]) -> list[Mark]:
     things = [mark for mark in marks if mark.kind == "label"]
     if things or not (colours := [mark for mark in marks if mark.kind == "colour"]):
         return things
-    label = {"orange": "tangerine"}.get(colours[0].value)
+    label = {"orange": "orange fruit"}.get(colours[0].value)
     return [replace(colours[0], kind="label", value=label)] if label else []
 
 
@@ -136,7 +152,8 @@ def _subjects(sentence: Sentence, used: set[Mark]) -> tuple[list[Subject], dict[
     for at, thing in enumerate(sentence.things):
         colour = _colour_of(thing, marks, sentence.words)
         label = sentence.lexicon.in_colour(thing.value, colour) if colour else thing.value
-        colour = colour or SETTINGS["colour"].get(label.split()[0].lower())
+        if label not in UNPAINTED:
+            colour = colour or SETTINGS["colour"].get(label.split()[0].lower())
         known = _mentioned(thing, label, colour, subjects, sentence.words)
         if known is not None:
             numbers[thing] = known

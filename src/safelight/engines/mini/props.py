@@ -13,7 +13,7 @@ CARDBOARD: Rgb = (196, 150, 98)
 
 
 def painted(label: str, colour: str | None) -> Cutout | None:
-    """The thing in its colour, or None when the flow draws it better."""
+    """The thing open, in its colour, or None when the flow draws it so."""
     return PROPS[label](PAINTS[colour] if colour else None) if label in PROPS else None
 
 
@@ -55,4 +55,4 @@ def _cutout(faces: list[tuple[Polygon, Rgb]], outline: list[Polygon]) -> Cutout:
     return Cutout(Image.fromarray(shaded), alpha, (min(xs), min(ys), max(xs), max(ys)))
 
 
-PROPS: dict[str, Callable[[Rgb | None], Cutout]] = {"package": _box}
+PROPS: dict[str, Callable[[Rgb | None], Cutout]] = dict.fromkeys(("package", "cardboard box"), _box)

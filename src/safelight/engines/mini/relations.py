@@ -15,6 +15,7 @@ from safelight.engines.mini.words import (
     RAISED,
     SEATS,
     SIZES,
+    TOPS,
     WORN,
 )
 
@@ -23,6 +24,7 @@ CONJUNCTIONS = ("and", "&", "그리고", "및")
 WITH = ("와", "과", "랑", "이랑", "하고")  # Korean endings that join two things
 SUBJECT = ("이", "가", "은", "는", "께서")  # … and that mark who does it
 HANDY = 0.8  # of a person's size: what is smaller can be held
+LIFTED = 1.2  # … and what is larger cannot be played in one's arms
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,6 @@ class Sentence:
 
     def ending(self, thing: Mark) -> str:
         """The Korean particle after the thing, or after its counter: 고양이 두 마리가."""
-        last = thing.stop - 1
         if thing.stop + 1 < len(self.words) and any(
             m.kind == "number" and m.start == thing.stop for m in self.marks
         ):
@@ -53,10 +54,10 @@ class Sentence:
             stem = next((c for c in COUNTERS if counter.startswith(c)), None)
             if stem:
                 return counter.removeprefix(stem)
-        word = self.words[last]
+        phrase = " ".join(self.words[thing.start : thing.stop])
         for ending in sorted((*SUBJECT, *WITH), key=len, reverse=True):
-            stem = word.removesuffix(ending)
-            if stem not in ("", word) and self.lexicon.find(stem) == thing.value:
+            stem = phrase.removesuffix(ending)
+            if stem not in ("", phrase) and self.lexicon.find(stem) == thing.value:
                 return ending
         return ""
 
@@ -143,9 +144,9 @@ def _joined(sentence: Sentence, thing: Mark, rest: list[Mark]) -> Iterator[Mark]
 
 def _shares(kind: str, whoms: list[Mark]) -> bool:
     """ "… wearing a hat and glasses", but not "… wearing a hat and a dog"."""
-    if kind in ("wearing", "with"):
-        return all(whom.value in WORN for whom in whoms)
-    return kind == "holding" and all(_is_handy(whom.value) for whom in whoms)
+    worn = kind in ("wearing", "with") and all(whom.value in WORN for whom in whoms)
+    handy = kind in ("holding", "with") and all(_is_handy(whom.value) for whom in whoms)
+    return worn or handy
 
 
 def _climb(thing: Mark, mark: Mark, earlier: list[tuple[Mark, str, Mark]]) -> Mark:
@@ -243,7 +244,7 @@ def _pairs(whos: list[Mark], kind: str, whoms: list[Mark]) -> Iterator[tuple[Mar
     for who in whos:
         for whom in whoms:
             if told := _told(who.value, kind, whom.value):
-                turned = {"worn": "wearing", "filled": "inside"}.get(told)
+                turned = {"worn": "wearing", "filled": "inside", "laid": "on"}.get(told)
                 yield (whom, turned, who) if turned else (who, told, whom)
 
 
@@ -257,8 +258,12 @@ def _told(who: str, kind: str, whom: str) -> str | None:
         return "wearing"
     if kind == "with" and who in CONTAINERS - {"bed"} and whom not in CONTAINERS:
         return "filled"
+    if kind == "with" and who in TOPS and whom not in SEATS:
+        return "laid"
     if kind == "with":
         return "holding" if who in BEINGS and _is_handy(whom) else "beside"
+    if kind == "holding" and SIZES.get(whom, 1.0) > LIFTED and whom not in BEINGS | RAISED:
+        return "beside"  # one plays a grand piano, and does not lift it
     if kind == "inside":
         return "inside" if whom in CONTAINERS | HOUSES | set(SEATS) else None
     if kind == "above" and who not in AIRY | BEINGS and whom in AIRY:

@@ -295,7 +295,14 @@ STYLES: dict[str, Style] = {
     "sepia": _sepia,
     "mono": _mono,
 }
+MAKES = {"poster": "flat", "halftone": "cartoon"}  # drawings that suit a style
 MOST_STYLES = 2  # more of them together leave nothing of the picture
+
+
+def make(named: Sequence[str]) -> str | None:
+    """How the things are drawn, where the styles say: in one of the sprite model's own styles."""
+    makes = (MAKES.get(name) if name in STYLES else name for name in named)
+    return next(filter(None, makes), None)
 
 
 def chosen(named: Sequence[str]) -> tuple[str, ...]:

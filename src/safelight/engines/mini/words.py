@@ -67,6 +67,7 @@ IDLE = frozenset(_phrases(_known["idle"]))
 FLYING = frozenset(_phrases(_known["flying"]))
 AIRBORNE = frozenset(_phrases(_known["airborne"]))
 PLAIN = frozenset(_phrases(_known["plain"]))
+UNPAINTED = frozenset(_phrases(_known["unpainted"]))
 BACKDROP = frozenset(_phrases(_known["backdrop"]))
 VERBAL = tuple("는은을른던고며서다한된운인린진런란")  # how Korean verbs and adjectives end
 COUNTERS = frozenset(_phrases(_known["counters"]))
@@ -85,8 +86,10 @@ BEINGS = _all(_said["being"])
 RAISED, AIRY = _all(_said["raised"]), _all(_said["airy"])
 VEHICLES = frozenset(_phrases(_said["container"]["vehicles"]))
 CONTAINERS = VEHICLES | frozenset(_phrases(_said["container"]["vessels"]))
+TOPS = frozenset(_phrases(_said["container"]["tops"]))
 HOUSES = frozenset(_phrases(_said["container"]["house"]))
 SEATS = {label: float(depth) for label, depth in _table(_said["seat"]).items()}
+VARIED, COATED = (frozenset(_phrases(_said["varied"][kind])) for kind in ("any", "coat"))
 SIZES = {label: float(size) for label, size in _table(_said["size"]).items()}
 
 
