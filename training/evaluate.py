@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -154,12 +154,15 @@ def evaluate(
     galleries: dict[str, tuple[Draw, bool]],
     seeds: int,
     every: int = 1,
+    about: Sequence[str] = (),
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """By gallery and kind of questions."""
+    """By gallery and kind of questions; `about`: of these kinds alone."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for gallery, (draw, korean) in galleries.items():
         found[gallery] = {}
         for name, asked in questions(things, korean).items():
+            if about and name not in about:
+                continue
             began = time.monotonic()
             repeats = 1 if name == "backgrounds" else seeds
             marks = examiner.marks(name, asked[::every], draw, repeats)
@@ -188,6 +191,7 @@ def main() -> None:
         "--only", nargs="+", choices=WORKS, default=WORKS, help="keeping the rest of an earlier run"
     )
     parser.add_argument("--galleries", nargs="+", choices=GALLERIES, default=GALLERIES)
+    parser.add_argument("--about", nargs="+", default=(), help="kinds of questions, as printed")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -208,8 +212,10 @@ def main() -> None:
     found["date"] = datetime.now(UTC).date().isoformat()
     if "marks" in args.only:
         asked = {name: galleries[name] for name in args.galleries}
-        marks = evaluate(examiner, things, asked, args.seeds, args.every)
-        found["marks"] = found.get("marks", {}) | marks
+        marks = evaluate(examiner, things, asked, args.seeds, args.every, args.about)
+        kept_marks = found.setdefault("marks", {})
+        for gallery, part in marks.items():
+            kept_marks[gallery] = kept_marks.get(gallery, {}) | part
     if "diversity" in args.only:
         found["diversity"] = diversity(drawn, stage, eye, things, args.every)
     if "costs" in args.only:

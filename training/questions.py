@@ -26,7 +26,7 @@ BESIDE = {  # concept -> English and Korean
     "sunflower": ("sunflower", "해바라기"), "snowman": ("snowman", "눈사람"),
 }  # fmt: skip
 SEATS = {
-    "chair": ("chair", "의자"), "bed": ("bed", "침대"), "couch and lamp": ("couch", "소파"),
+    "chair": ("chair", "의자"), "bed": ("bed", "침대"), "rock": ("rock", "바위"),
     "skateboard": ("skateboard", "스케이트보드"), "sled": ("sled", "썰매"),
 }  # fmt: skip
 WORN = {  # concept -> what is worn, in English and, with its verb, in Korean
