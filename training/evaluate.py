@@ -44,15 +44,17 @@ from training.things import Things, read_concepts
 from training.views import MIDDLE, closer, cropped, parts
 
 GALLERIES = ("real", "English", "Korean")
+HOUSE_SAID = ", 3d"  # the judge was taught on the other makes of drawing
 WORKS = ("marks", "diversity", "costs", "sheets")
 Draw = Callable[[Question, int], np.ndarray | None]  # seed → [SIDE,SIDE,3], None: nothing to show
 
 
-def mini(engine: MiniEngine, side: int = SIDE) -> Draw:
-    """Pictures by the engine, from the words alone."""
+def mini(engine: MiniEngine, side: int = SIDE, said: str = "") -> Draw:
+    """Pictures by the engine, from the words alone; `said` goes after them."""
 
     def draw(question: Question, seed: int) -> np.ndarray:
-        request = ImageRequest(model="", prompt=question.prompt, width=side, height=side, seed=seed)
+        prompt = question.prompt + said
+        request = ImageRequest(model="", prompt=prompt, width=side, height=side, seed=seed)
         [pixels] = [m.pixels for m in engine.generate(request) if isinstance(m, Picture)]
         return pixels
 
@@ -205,7 +207,7 @@ def main() -> None:
     if list(judge.things) != things.kinds:
         parser.error("the judge was taught other things: stage and learn anew")
     examiner = Examiner(judge, eye, things)
-    drawn, shown = mini(engine), real(stage)
+    drawn, shown = mini(engine, said=HOUSE_SAID), real(stage)
     galleries = {"real": (shown, False), "English": (drawn, False), "Korean": (drawn, True)}
     kept = args.out / "marks.json"
     found = json.loads(kept.read_text()) if kept.exists() else {}
@@ -217,7 +219,7 @@ def main() -> None:
         for gallery, part in marks.items():
             kept_marks[gallery] = kept_marks.get(gallery, {}) | part
     if "diversity" in args.only:
-        found["diversity"] = diversity(drawn, stage, eye, things, args.every)
+        found["diversity"] = diversity(mini(engine), stage, eye, things, args.every)
     if "costs" in args.only:
         found["costs"] = costs(args.weights)
     kept.write_text(json.dumps(found, indent=1) + "\n")

@@ -17,7 +17,7 @@ from training.sprites import STYLES
 from training.weights import load_weights
 
 OPSET = 18
-STEPS, GUIDANCE, GUIDED_UNTIL, START = 10, 1.5, 0.7, 0.65
+STEPS, GUIDANCE, GUIDED_UNTIL, START = 8, 1.5, 0.8, 0.75
 FLOW_INPUTS = ("z", "t", "text", "style")
 
 

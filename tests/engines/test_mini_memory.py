@@ -7,7 +7,7 @@ from reading import lexicon, model
 from safelight.engines.mini import WEIGHTS
 from safelight.engines.mini.sprites import Wish
 from safelight.engines.mini.styles import make
-from safelight.engines.mini.variety import COATS, COLOURS, colour_by_chance
+from safelight.engines.mini.variety import COATS, COLOURS, colour_by_chance, make_by_chance
 
 
 def wish(label: str, style: str | None = None, count: int = 1) -> Wish:
@@ -74,6 +74,14 @@ def test_what_comes_in_many_colours_comes_in_many() -> None:
     assert cars == {None, *COLOURS}
     assert cats == {None, *COATS}
     assert {colour_by_chance("strawberry", random) for _ in range(200)} == {None}
+
+
+def test_half_of_the_pictures_are_in_the_make_of_the_house() -> None:
+    random = np.random.default_rng(1)
+    makes = [make_by_chance(random) for _ in range(400)]
+    assert 0.4 < makes.count("3d") / len(makes) < 0.6
+    assert len(set(makes)) == 6
+    assert set(makes) < set(model().recipe.styles)
 
 
 def test_the_weights_are_no_heavier_than_fifty_megabytes() -> None:

@@ -3,11 +3,22 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from safelight.engines.mini.anatomy import Silhouette
-from safelight.engines.mini.parts import Bond, Box, Cluster, Part
-from safelight.engines.mini.words import BEINGS, CONTAINERS, HOUSES, RAISED, SEATS, VEHICLES, WORN
+from safelight.engines.mini.anatomy import Head, Silhouette
+from safelight.engines.mini.parts import Bond, Box, Cluster, Part, Thing
+from safelight.engines.mini.words import (
+    BEINGS,
+    BROAD,
+    CONTAINERS,
+    FACES,
+    HOUSES,
+    RAISED,
+    SEATS,
+    VEHICLES,
+    WORN,
+)
 
 LEAST_SHARE, MOST_SHARE = 0.3, 1.25  # of the thing it is set on, for what is set on it
+CHIN = 0.62  # of its width: where the head of an owl ends
 SEATED_SHARE = 0.6  # … and for who rides in a boat
 Join = Callable[[Cluster, Cluster, Bond], Cluster]
 
@@ -205,19 +216,30 @@ def _extent(part: Part) -> tuple[float, float]:
     return right - left, bottom - top
 
 
+def _head(wearer: Thing) -> Head:
+    """Ears are no heads: of a face the whole is one, from a little below its top."""
+    if wearer.label not in FACES | BROAD:
+        return Silhouette(wearer.cutout).head
+    left, top, right, bottom = wearer.cutout.box
+    return Head((left + right) / 2, top + 0.1 * (bottom - top), 0.8 * (right - left))
+
+
 def _worn(across: float, width: float, down: float, hung: float) -> Join:
     """Sized by the head. All in widths of the head: how far `across` its middle, how wide, how
     far `down` from its top; `hung` is the share of the thing's own height above that line."""
 
     def worn(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
         wearer = cluster.anchor
-        head = Silhouette(wearer.thing.cutout).head
+        head = _head(wearer.thing)
         x, top = _point(wearer, head.x, head.top)
         measure = wearer.side * head.width
         wide, _ = _extent(other.anchor)
         other = other.moved(0, 0, width * measure / wide).lifted()
         _, height = _extent(other.anchor)
-        line = min(top + down * measure + (1 - hung) * height, wearer.box[3])
+        # a broad head ends halfway down; what goes around the neck hangs from a face's chin
+        drop = min(down, CHIN) if wearer.thing.label in BROAD else down
+        below = 0.5 * height if wearer.thing.label in FACES else 0.0
+        line = min(top + drop * measure + (1 - hung) * height, wearer.box[3] + below)
         return cluster.with_(_set(other, x + across * measure, line), front=True)
 
     return worn
@@ -226,7 +248,7 @@ def _worn(across: float, width: float, down: float, hung: float) -> Join:
 def _dressed(cluster: Cluster, other: Cluster, bond: Bond) -> Cluster:
     """Over the body below the head."""
     wearer = cluster.anchor
-    head = Silhouette(wearer.thing.cutout).head
+    head = _head(wearer.thing)
     left, _, right, bottom = wearer.box
     chin = min(
         _point(wearer, 0, head.top + 0.85 * head.width)[1], bottom - 0.3 * (bottom - wearer.box[1])

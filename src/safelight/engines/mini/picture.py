@@ -18,7 +18,7 @@ from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel, Wish
 from safelight.engines.mini.styles import chosen, make, turn
 from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
-from safelight.engines.mini.variety import colour_by_chance
+from safelight.engines.mini.variety import colour_by_chance, make_by_chance
 
 FEWEST_STEPS, MOST_STEPS = 4, 50  # Euler steps
 PREVIEW_PIXELS = 256  # longer side
@@ -58,11 +58,12 @@ class Sketch:
     def develop(self, model: SpriteModel, lexicon: Lexicon) -> Iterator[Pixels | None]:
         """Fill `pixels`; yield after each unit of work, once with a preview."""
         if self._wanted:
-            wishes = [self._wish(subject, lexicon) for subject in self.idea.subjects]
+            chance = self._random(VARYING)
+            style = make(self.idea.styles) or make_by_chance(chance)
+            wishes = [self._wish(subject, lexicon, style) for subject in self.idea.subjects]
             random = self._random(DRAWING)
             for latents in model.draw(wishes, random, self.steps, self.guidance):  # noqa: B007
                 yield None
-            chance = self._random(VARYING)
             for subject, latent in zip(self._wanted, latents, strict=True):
                 sprite = model.decode(latent)
                 colour = subject.colour or colour_by_chance(subject.label, chance)
@@ -78,13 +79,9 @@ class Sketch:
             yield None
         yield from self._paint(replace(layout, things=things), self._frame, self.pixels)
 
-    def _wish(self, subject: Subject, lexicon: Lexicon) -> Wish:
-        return Wish(
-            lexicon.condition(subject.label),
-            subject.count,
-            lexicon.number(subject.label),
-            make(self.idea.styles),
-        )
+    def _wish(self, subject: Subject, lexicon: Lexicon, style: str) -> Wish:
+        label = subject.label
+        return Wish(lexicon.condition(label), subject.count, lexicon.number(label), style)
 
     def _opened(self, subject: Subject) -> Cutout | None:
         """What something is inside of, where only a painted one stands open."""

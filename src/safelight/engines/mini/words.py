@@ -89,6 +89,7 @@ CONTAINERS = VEHICLES | frozenset(_phrases(_said["container"]["vessels"]))
 TOPS = frozenset(_phrases(_said["container"]["tops"]))
 HOUSES = frozenset(_phrases(_said["container"]["house"]))
 SEATS = {label: float(depth) for label, depth in _table(_said["seat"]).items()}
+FACES, BROAD = (frozenset(_phrases(_said["face"][kind])) for kind in ("all", "broad"))
 VARIED, COATED = (frozenset(_phrases(_said["varied"][kind])) for kind in ("any", "coat"))
 SIZES = {label: float(size) for label, size in _table(_said["size"]).items()}
 
