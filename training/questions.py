@@ -30,7 +30,7 @@ SEATS = {
     "skateboard": ("skateboard", "스케이트보드"), "sled": ("sled", "썰매"),
 }  # fmt: skip
 WORN = {  # concept -> what is worn, in English and, with its verb, in Korean
-    "top hat": ("a top hat", "마술사 모자를 쓴"), "crown": ("a crown", "왕관을 쓴"),
+    "top hat": ("a top hat", "모자를 쓴"), "crown": ("a crown", "왕관을 쓴"),
     "sunglasses": ("sunglasses", "선글라스를 쓴"),
     "graduation cap": ("a graduation cap", "졸업 모자를 쓴"),
     "scarf": ("a scarf", "스카프를 두른"), "headphone": ("headphones", "헤드폰을 쓴"),
