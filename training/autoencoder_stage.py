@@ -189,10 +189,8 @@ def train(
                 if plain is not None
                 else ""
             )
-            run.say(
-                f"autoencoder step {step} {fraction:.0%} loss {loss.item():.4f}{critic} "
-                f"{speed:.0f} pictures/s"
-            )
+            figures = f"step {step} loss {loss.item():.4f}{critic} {speed:.0f} pictures/s"
+            run.progress("autoencoder", fraction, figures)
             if not rescue.check(loss.item()):
                 calm *= 0.5
                 run.say("taken back to the last good weights")

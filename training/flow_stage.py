@@ -199,10 +199,9 @@ def train(run: "Run", draw: Draw, finish: bool) -> Flow:
         if time.monotonic() - said > 5:
             mean = torch.stack(losses).mean().item()
             now, losses = time.monotonic(), []
-            run.say(
-                f"flow step {step} {fraction:.0%} loss {mean:.4f} "
-                f"{counted / (now - (said or start)):.0f} latents/s"
-            )
+            speed = counted / (now - (said or start))
+            figures = f"step {step} loss {mean:.4f} {speed:.0f} latents/s"
+            run.progress("flow", fraction, figures)
             said, counted = now, 0
             if not rescue.check(mean):
                 calm *= 0.5

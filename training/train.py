@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ PRESETS = {
     "cpu": Preset("cpu", 8, 32, 64, 0, False, (3, 2), 0.6),
     "small": Preset("small", 8, 32, 16, 160, False, (2, 1)),
 }
+
+BAR = 30  # characters
 
 
 def main() -> None:
@@ -116,6 +119,15 @@ class Run:
 
     def say(self, text: str) -> None:
         print(f"[{time.monotonic() - self.began:6.1f}s] {text}", flush=True)
+
+    def progress(self, what: str, fraction: float, figures: str) -> None:
+        """A bar that is drawn over itself on a terminal; elsewhere a line."""
+        done = round(BAR * min(fraction, 1))
+        bar = f"{what} [{'#' * done}{'.' * (BAR - done)}] {fraction:4.0%} {figures}"
+        if sys.stdout.isatty():
+            print(f"\r\033[K{bar}", end="\n" if fraction >= 1 else "", flush=True)
+        else:
+            self.say(bar)
 
     def left(self) -> float:
         return self.deadline - time.monotonic()
