@@ -14,7 +14,7 @@ from safelight.engines.mini.upscale import TEXTURE_PIXELS, Cutout
 
 UPSCALER = Path(__file__).parent / "weights" / "upscaler.onnx"
 SCALE = 4  # of the network
-LEAST_STRETCH = 2.0  # up to so many times its pixels a cut-out is only interpolated
+LEAST_STRETCH = 2.75  # up to so many times its pixels a cut-out is only interpolated
 ONE_PASS_PIXELS = 800  # a side drawn longer than that has its colours enlarged twice
 MARGIN = 4  # pixels around what is visible that the network sees too
 FAINTEST = 0.02  # alpha below it is not visible

@@ -16,7 +16,7 @@ from safelight.engines.mini.lighting import mean_colour
 from safelight.engines.mini.props import painted
 from safelight.engines.mini.scenes import build
 from safelight.engines.mini.sprites import SpriteModel, Wish
-from safelight.engines.mini.styles import chosen, make, turn
+from safelight.engines.mini.styles import COARSE, chosen, make, turn
 from safelight.engines.mini.upscale import Cutout, cut_out, unpremultiply
 from safelight.engines.mini.variety import colour_by_chance, make_by_chance
 
@@ -74,7 +74,8 @@ class Sketch:
         self.pixels = np.empty((self.height, self.width, 3), np.uint8)
         layout = self.layout(self._frame)
         things = []
-        for thing in model.enlarger.enlarged(layout.things):
+        coarse = bool(COARSE & {*self._styles})
+        for thing in layout.things if coarse else model.enlarger.enlarged(layout.things):
             things.append(thing)
             yield None
         yield from self._paint(replace(layout, things=things), self._frame, self.pixels)

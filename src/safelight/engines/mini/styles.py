@@ -296,6 +296,7 @@ STYLES: dict[str, Style] = {
     "mono": _mono,
 }
 MAKES = {"poster": "flat", "halftone": "cartoon"}  # drawings that suit a style
+COARSE = frozenset({"oil", "pixel", "halftone"})  # nothing finer than a brush is left of a picture
 MOST_STYLES = 2  # more of them together leave nothing of the picture
 
 
