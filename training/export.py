@@ -89,10 +89,7 @@ def halve(source: Path, target: Path) -> None:
             casts.append(
                 onnx.helper.make_node("Cast", [name + "_half"], [name], to=onnx.TensorProto.FLOAT)
             )
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-    onnx.save(model, str(target))
+    save_before(model, casts, target)
 
 
 def quarter(source: Path, target: Path) -> None:
@@ -116,9 +113,14 @@ def quarter(source: Path, target: Path) -> None:
         )
         parts = [name + "_steps", name + "_scale"]
         factors.append(onnx.helper.make_node("DequantizeLinear", parts, [name], axis=axis))
-    nodes = [*factors, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
+    save_before(model, factors, target)
+
+
+def save_before(model: onnx.ModelProto, nodes: list[onnx.NodeProto], target: Path) -> None:
+    """The model with these nodes ahead of its own."""
+    following = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*nodes, *following])
     onnx.save(model, str(target))
 
 

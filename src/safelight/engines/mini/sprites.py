@@ -22,11 +22,11 @@ Integers = npt.NDArray[np.int64]
 class Recipe:
     """How the weights beside `model.json` want to be sampled."""
 
-    steps: int = 10  # Euler steps when the request names none
-    guidance: float = 3.0  # classifier-free guidance scale
-    guided_until: float = 0.7  # time (0 noise … 1 picture) after which guidance stops
-    start: float = 0.35  # time at which drawing begins, from a remembered drawing under noise
-    styles: tuple[str, ...] = ()  # of drawing, in the order of their numbers, 0 for any
+    steps: int  # Euler steps when the request names none
+    guidance: float  # classifier-free guidance scale
+    guided_until: float  # time (0 noise … 1 picture) after which guidance stops
+    start: float  # time at which drawing begins, from a remembered drawing under noise
+    styles: tuple[str, ...]  # of drawing, in the order of their numbers, 0 for any
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,7 @@ class SpriteModel:
 
     def __init__(self, folder: Path, threads: int):
         described: dict[str, Any] = json.loads((folder / "model.json").read_text())
-        self.recipe = Recipe(
-            **{key: described[key] for key in Recipe.__slots__ if key in described}
-        )
+        self.recipe = Recipe(**{key: described[key] for key in Recipe.__slots__})
         self.lexicon_path = folder / described["lexicon"]
         self.memory = Memory(folder / described["memory"], self.lexicon_path)
         self._flow = _session(folder / described["flow"], threads)
@@ -76,7 +74,7 @@ class SpriteModel:
         times = np.linspace(start, 1, steps + 1, dtype=np.float32)
         for now, then in pairwise(times):
             scale = guidance if now < self.recipe.guided_until else 1.0
-            velocity = self._guided(latent, now, text.astype(np.float32), style, scale)
+            velocity = self._guided(latent, now, text, style, scale)
             clean = latent + (1 - now) * velocity
             latent = latent + (then - now) * velocity
             yield list(clean)
